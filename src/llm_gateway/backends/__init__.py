@@ -1,0 +1,1 @@
+"""Who answers: backends behind one contract."""

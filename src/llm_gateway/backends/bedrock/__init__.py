@@ -1,0 +1,1 @@
+"""Amazon Bedrock over its own wire. The only room that knows botocore."""

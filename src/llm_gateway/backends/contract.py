@@ -1,0 +1,45 @@
+"""What the gateway asks of whoever answers a request."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from llm_gateway.domain.completions import Completion, Delta
+from llm_gateway.domain.requests import ModelCall
+
+
+class AnswerStream(Protocol):
+    """An answer that has begun.
+
+    Iterating gives the deltas in batches, as they came off the wire; it ends after the last event and raises a
+    :class:`~llm_gateway.domain.errors.BackendError` (with ``spent``) when the answer breaks. ``aclose`` lets the
+    upstream connection go at once; closing a finished stream does nothing.
+    """
+
+    def __aiter__(self) -> AsyncIterator[Sequence[Delta]]: ...
+
+    def completion(self) -> Completion:
+        """The whole answer; only after the iteration ended by itself."""
+        ...
+
+    def partial(self) -> Completion:
+        """What has arrived so far, with estimated usage, for the settlement of an answer nobody waited for."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Backend(Protocol):
+    """Asks one model."""
+
+    async def open(self, call: ModelCall) -> AnswerStream:
+        """Sends the call and returns with the first event; an early failure is raised here.
+
+        Raises:
+            CallerError: Bedrock refused the request and the caller can mend it.
+            BackendError: everything else; ``spent`` says what may have been paid.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Closes connections; open streams end with a :class:`BackendError`."""
+        ...

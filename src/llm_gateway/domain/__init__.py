@@ -1,0 +1,1 @@
+"""The vocabulary: frozen values and the error tree. Standard library only."""

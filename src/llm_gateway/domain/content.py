@@ -1,0 +1,96 @@
+"""What a message holds: the blocks of a conversation, as Converse knows them, in our own frozen values.
+
+JSON that belongs to somebody else (a tool's input, a schema, a media source) stays as decoded JSON and is never
+changed once it is inside a block.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["user", "assistant"]
+MediaKind = Literal["image", "document", "video", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text; never blank inside a request that was admitted."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture, document, video or sound.
+
+    ``source`` is Converse's own source object: ``{"bytes": base64 text}``, ``{"s3Location": {...}}`` or, for
+    documents, ``{"text": ...}`` or ``{"content": [...]}``. ``options`` holds the remaining members Converse takes
+    beside it (``context``, ``citations``), as they go to the wire.
+    """
+
+    kind: MediaKind
+    format: str
+    source: Mapping[str, object]
+    name: str | None = None
+    options: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The model's call of a tool. ``input`` is decoded JSON, ``{}`` when the model sent nothing."""
+
+    id: str
+    name: str
+    input: object
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back: its content blocks are :class:`Text`, :class:`Media` or :class:`Native` (``json`` ...)."""
+
+    tool_use_id: str
+    content: tuple["Block", ...]
+    status: Literal["success", "error"] | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """The model's thinking. Either ``text`` (with the ``signature`` that must come back unchanged) or ``redacted``,
+    base64 text that only the model can read."""
+
+    text: str | None = None
+    signature: str | None = None
+    redacted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CachePoint:
+    """Ends a prompt prefix that Bedrock is asked to keep; ``ttl`` is ``5m``, ``1h`` or unset (5m)."""
+
+    ttl: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """Any other Converse block, kept whole: ``kind`` is its name on the wire, ``body`` what stands under it."""
+
+    kind: str
+    body: object
+
+
+Block = Text | Media | ToolUse | ToolResult | Reasoning | CachePoint | Native
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. ``content`` is in the order of the conversation and never empty."""
+
+    role: Role
+    content: tuple[Block, ...]
+
+
+def text_of(blocks: tuple[Block, ...]) -> str:
+    """All plain text of the blocks, joined without a separator; tool calls and reasoning are left out."""
+    return "".join([block.text for block in blocks if isinstance(block, Text)])

@@ -1,0 +1,213 @@
+"""Everything that can go wrong while a request is answered, as one tree.
+
+    GatewayError                  .code (stable slug) .retryable; facts as attributes
+    ├── CallerError               the caller can mend the request
+    │   ├── InvalidRequest          .field
+    │   ├── UnknownModel            .model .closest .successor
+    │   ├── ContextTooLong          .limit_tokens
+    │   └── UnsupportedFeature      .model .feature
+    ├── AccessDenied              who asks, or how much
+    │   └── Unauthenticated
+    ├── Overloaded                this process cannot take more, or is about to stop
+    └── BackendError              the model's side          .model .spent
+        ├── BackendThrottled
+        ├── BackendTimeout
+        ├── BackendUnavailable
+        ├── BackendRefused          our credentials, our model access
+        └── BackendGarbled          an answer we cannot read
+
+Domain errors know no HTTP. A message says what is wrong and how to mend it; it never holds a secret or a prompt.
+"""
+
+from typing import ClassVar
+
+from llm_gateway.domain.completions import Usage
+
+Fact = str | int | float | bool | None | list[str]
+
+
+class GatewayError(Exception):
+    """An expected failure. ``facts()`` gives what a program can act upon, in the field names of the public API."""
+
+    default_code: ClassVar[str] = "internal_error"
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retryable: bool | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.retry_after_s = retry_after_s
+
+    def facts(self) -> dict[str, Fact]:
+        """The facts of this kind of error beside code, message and retryable; JSON values, unset ones left out."""
+        return {}
+
+
+class CallerError(GatewayError):
+    """The caller can mend the request; asking again unchanged fails again."""
+
+    default_code = "invalid_request"
+
+
+class InvalidRequest(CallerError):
+    """A field is missing, unknown or of a wrong value. ``field`` is its path: ``messages[2].content``."""
+
+    def __init__(self, message: str, *, field: str | None = None, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.field = field
+
+    def facts(self) -> dict[str, Fact]:
+        """``field`` where one is to blame."""
+        return {"field": self.field} if self.field else {}
+
+
+class UnknownModel(CallerError):
+    """No such model, or one that is retired (then ``successor`` is set)."""
+
+    default_code = "model_not_found"
+
+    def __init__(
+        self, message: str, *, model: str, closest: tuple[str, ...] = (), successor: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.closest = closest
+        self.successor = successor
+
+    def facts(self) -> dict[str, Fact]:
+        """``model``, ``closest`` and, for a retired model, ``successor``."""
+        found: dict[str, Fact] = {"field": "model", "model": self.model, "closest": list(self.closest)}
+        return found | {"successor": self.successor} if self.successor else found
+
+
+class ContextTooLong(CallerError):
+    """The conversation does not fit the model. ``limit_tokens`` and ``asked_tokens`` are set when Bedrock said them."""
+
+    default_code = "context_length_exceeded"
+
+    def __init__(
+        self, message: str, *, model: str, limit_tokens: int | None = None, asked_tokens: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.model = model
+        self.limit_tokens = limit_tokens
+        self.asked_tokens = asked_tokens
+
+    def facts(self) -> dict[str, Fact]:
+        """``model`` and the token counts that are known."""
+        found: dict[str, Fact] = {"field": "messages", "model": self.model}
+        if self.limit_tokens is not None:
+            found["limit_tokens"] = self.limit_tokens
+        if self.asked_tokens is not None:
+            found["asked_tokens"] = self.asked_tokens
+        return found
+
+
+class UnsupportedFeature(CallerError):
+    """The model's card says it cannot do what was asked."""
+
+    default_code = "unsupported_feature"
+
+    def __init__(self, message: str, *, model: str, feature: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.model = model
+        self.feature = feature
+        self.field = field
+
+    def facts(self) -> dict[str, Fact]:
+        """``model``, ``feature`` and the ``field`` that asked for it."""
+        found: dict[str, Fact] = {"model": self.model, "feature": self.feature}
+        return found | {"field": self.field} if self.field else found
+
+
+class AccessDenied(GatewayError):
+    """Who asks, or how much."""
+
+    default_code = "invalid_api_key"
+
+
+class Unauthenticated(AccessDenied):
+    """No key, or one we do not know."""
+
+
+class Overloaded(GatewayError):
+    """The gateway itself cannot take the request now: ``overloaded``, or ``draining`` while it stops."""
+
+    default_code = "overloaded"
+    default_retryable = True
+
+
+class BackendError(GatewayError):
+    """The model's side failed.
+
+    ``model`` is the invoked id. ``spent`` is an estimate of the tokens that may have been paid for all the same,
+    ``None`` when nothing was. ``upstream_request_id`` is AWS's, for a support case.
+    """
+
+    default_code = "upstream_error"
+    default_retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str,
+        code: str | None = None,
+        retryable: bool | None = None,
+        retry_after_s: float | None = None,
+        spent: Usage | None = None,
+        upstream_request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, retryable=retryable, retry_after_s=retry_after_s)
+        self.model = model
+        self.spent = spent
+        self.upstream_request_id = upstream_request_id
+
+    def facts(self) -> dict[str, Fact]:
+        """``model`` and AWS's request id."""
+        found: dict[str, Fact] = {"model": self.model}
+        return found | {"upstream_request_id": self.upstream_request_id} if self.upstream_request_id else found
+
+
+class BackendThrottled(BackendError):
+    """AWS's quota, not ours: ``upstream_throttled``, or ``upstream_quota_exceeded`` when waiting is no help."""
+
+    default_code = "upstream_throttled"
+
+
+class BackendTimeout(BackendError):
+    """A wait ended at its limit. Retryable by the caller, but the silent call may have been paid for."""
+
+    default_code = "upstream_timeout"
+
+
+class BackendUnavailable(BackendError):
+    """Bedrock is there but cannot answer now: ``upstream_unavailable``, ``upstream_not_ready``,
+    ``upstream_connection_error``, ``upstream_error``, ``upstream_model_error``."""
+
+    default_code = "upstream_unavailable"
+
+
+class BackendRefused(BackendError):
+    """Our credentials or model access: ``upstream_access_denied``, ``upstream_auth_error``. An operator mends it."""
+
+    default_code = "upstream_access_denied"
+    default_retryable = False
+
+
+class BackendGarbled(BackendError):
+    """An answer we cannot read: ``upstream_protocol_error``; ``upstream_stream_error`` for an error in a stream."""
+
+    default_code = "upstream_protocol_error"
+
+
+class ConfigurationError(Exception):
+    """A setting or a file is wrong. Raised while starting, never while serving; not a :class:`GatewayError`."""

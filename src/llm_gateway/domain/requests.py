@@ -1,0 +1,80 @@
+"""What a caller asks for, and the form it has when one model is about to be asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_gateway.domain.cards import ModelCard
+from llm_gateway.domain.content import Block, Message
+
+CacheMode = Literal["use", "refresh", "bypass"]
+
+DEFAULT_TEMPERATURE = 0.7
+DEFAULT_MAX_TOKENS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool the model may call; ``input_schema`` is a JSON Schema object."""
+
+    name: str
+    input_schema: Mapping[str, object]
+    description: str | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """``auto`` the model decides, ``any`` it must call one, ``tool`` it must call ``name``, ``none`` it may not."""
+
+    kind: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """One request as a surface decoded it. ``None`` means "the caller did not say".
+
+    ``temperature`` 0.0 to 2.0; ``top_p`` 0.0 to 1.0; ``max_tokens`` from 1. ``system`` is in the caller's order: each
+    :class:`~llm_gateway.domain.content.Text` is one system message. ``extra_fields`` go to the model unread
+    (Converse's ``additionalModelRequestFields``).
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: tuple[Block, ...] = ()
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: ToolChoice | None = None
+    extra_fields: Mapping[str, object] | None = None
+    cache: CacheMode = "use"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """What a caller's word for a model stands for.
+
+    ``invoked_id`` is the id or ARN that goes to Bedrock and that the price belongs to; ``card`` is ``None`` for a
+    model the catalog has never seen. ``warnings`` tells of a legacy model or a successor asked instead.
+    """
+
+    asked: str
+    invoked_id: str
+    card: ModelCard | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The short name, or the invoked id where the catalog has no card."""
+        return self.card.name if self.card else self.invoked_id
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A request bound to the one model that is asked."""
+
+    request: GenerateRequest
+    model: ResolvedModel

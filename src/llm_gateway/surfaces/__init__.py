@@ -1,0 +1,1 @@
+"""Protocols in and out: decode, ask, encode. No decisions."""
