@@ -1,0 +1,83 @@
+"""What the sandbox was asked and how each request ended. Bounded: the oldest closed records make room."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from llm_gateway.sandbox.wire_json import Json
+
+OPEN = "open"
+COMPLETED = "completed"
+ABORTED_BY_CLIENT = "aborted_by_client"
+STOPPED = "sandbox_stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request. `outcome` is `open`, `completed` (also for a plain refusal), `aborted_by_client`,
+    `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None before anything was sent.
+    """
+
+    number: int
+    received_at: datetime
+    operation: str
+    model_id: str | None
+    body: Json | None
+    credential: str | None
+    request_id: str
+    fault: str | None = None
+    status: int | None = None
+    outcome: str = OPEN
+
+    @property
+    def open_now(self) -> bool:
+        return self.outcome == OPEN
+
+    def as_json(self) -> Json:
+        return {**asdict(self), "open_now": self.open_now}
+
+
+class RequestLog:
+    def __init__(self, size: int = 10_000, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._size = size
+        self._now = now
+        self._records: OrderedDict[int, RequestRecord] = OrderedDict()
+        self._last_number = 0
+
+    @property
+    def records(self) -> list[RequestRecord]:
+        """In the order of arrival."""
+        return list(self._records.values())
+
+    @property
+    def open_now(self) -> int:
+        return sum(record.open_now for record in self._records.values())
+
+    def open(
+        self, *, operation: str, model_id: str | None, body: Json | None, credential: str | None, request_id: str
+    ) -> int:
+        """Notes an arrival; the number it gives names the record in `note`."""
+        self._last_number += 1
+        self._records[self._last_number] = RequestRecord(
+            self._last_number, self._now(), operation, model_id, body, credential, request_id
+        )
+        while len(self._records) > self._size:
+            self._records.popitem(last=False)
+        return self._last_number
+
+    def note(
+        self, number: int, *, fault: str | None = None, status: int | None = None, outcome: str | None = None
+    ) -> None:
+        """Adds what has become known; a record that was cleared meanwhile is left alone."""
+        record = self._records.get(number)
+        if record is not None:
+            self._records[number] = replace(
+                record,
+                fault=fault or record.fault,
+                status=status or record.status,
+                outcome=outcome or record.outcome,
+            )
+
+    def clear(self) -> None:
+        self._records.clear()

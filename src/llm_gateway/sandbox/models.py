@@ -1,0 +1,114 @@
+"""What the sandbox knows of models, read once from models.toml, and how it reads a model id.
+
+Any id that looks like `vendor.model` is taken as a model. An id that holds one of NO_MODEL, or does not look like an id,
+is none.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from importlib.resources import files
+
+from llm_gateway.sandbox.refusals import invalid
+from llm_gateway.sandbox.wire_json import Json, as_object, objects
+
+PROFILE_PREFIXES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "sa", "global")
+NO_MODEL = ("does-not-exist", "unknown-model", "no-such-model")
+_ID = re.compile(r"[a-z0-9-]{1,63}\.[a-zA-Z0-9.\-_]{1,80}(:[0-9]{1,3}|:[0-9]{1,3}:[0-9a-z]{1,20}|:[0-9.]+)?")
+_ARN = re.compile(r"arn:aws[a-z-]*:(bedrock|sagemaker):[a-z0-9-]*:[0-9]*:([a-z-]+)/([a-zA-Z0-9.:_\-/]+)")
+_OPAQUE = frozenset(
+    ("application-inference-profile", "provisioned-model", "imported-model", "custom-model-deployment", "custom-model",
+     "default-prompt-router", "prompt-router", "prompt", "endpoint", "async-invoke")
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """The row of models.toml that an id belongs to; its head explains the words."""
+
+    name: str
+    provider: str
+    context_tokens: int
+    max_output_tokens: int
+    on_demand: bool
+    sampling: str
+    reasoning: str
+    always_thinks: bool
+    signed: bool
+    tools: bool
+    tools_while_streaming: bool
+    forced_tool: bool
+    streaming: bool
+    system: bool
+    merges_roles: bool
+    assistant_may_start: bool
+    prefill: bool
+    counts_tokens: bool
+    json_schema: bool
+    cache_min_tokens: int
+    cache_tools: bool
+    input: tuple[str, ...]
+    overflow: str
+    strict_fields: tuple[str, ...]
+    family: str = ""
+    ids: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    output: tuple[str, ...] = ("TEXT",)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """An id taken apart. `bare` is the foundation model's id, or the opaque id of an ARN that hides its model."""
+
+    given: str
+    bare: str
+    through_profile: bool
+    facts: ModelFacts
+
+    @property
+    def short(self) -> str:
+        """`nova-pro` of `us.amazon.nova-pro-v1:0`: for speaking only."""
+        return re.sub(r"(-\d{8})?(-v?\d+)?(:\d+)?$", "", self.bare.partition(".")[2] or self.bare)
+
+
+@lru_cache(maxsize=4096)
+def read_model_id(given: str) -> ModelId:
+    """Raises Refused: no model has such an id."""
+    arn = _ARN.fullmatch(given)
+    if arn and arn.group(2) in _OPAQUE:
+        return ModelId(given, arn.group(3), True, facts_of("sandbox.any"))
+    bare = arn.group(3) if arn else given
+    through_profile = bool(arn) and arn.group(2) == "inference-profile" if arn else False
+    for prefix in PROFILE_PREFIXES:
+        if bare.startswith(prefix + "."):
+            bare, through_profile = bare[len(prefix) + 1 :], True
+            break
+    if not _ID.fullmatch(bare) or any(word in bare for word in NO_MODEL):
+        raise invalid("The provided model identifier is invalid.")
+    return ModelId(given, bare, through_profile, facts_of(bare))
+
+
+@lru_cache(maxsize=1024)
+def facts_of(bare: str) -> ModelFacts:
+    return next(facts for pattern, facts in _table() if pattern.fullmatch(bare))
+
+
+def all_facts() -> list[ModelFacts]:
+    return [facts for _, facts in _table()]
+
+
+@lru_cache(maxsize=1)
+def _table() -> list[tuple[re.Pattern[str], ModelFacts]]:
+    written = tomllib.loads(files(__package__).joinpath("models.toml").read_text("utf-8"))
+    families = as_object(written["family"])
+    rows: list[tuple[re.Pattern[str], ModelFacts]] = []
+    for model in objects(written["model"]):
+        members: Json = {**written["defaults"], **families.get(model.get("family", ""), {}), **model}
+        pattern = re.compile(members.pop("pattern"))
+        kept = {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        rows.append((pattern, ModelFacts(**kept)))  # pyright: ignore[reportUnknownArgumentType]
+    return rows
+
+
+FACT_NAMES = tuple(field.name for field in fields(ModelFacts))
