@@ -1,4 +1,4 @@
-"""What `llm-gateway sandbox` does: reads its options, says on stderr what it is, and serves until it is told to stop."""
+"""What `llm-gateway sandbox` does: reads its options, says on stderr what it is, and serves until told to stop."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
+from llm_gateway.sandbox.script import Script
 from llm_gateway.sandbox.server import Sandbox
 
 DEFAULT_PORT = 8077
@@ -32,7 +33,13 @@ def run(args: argparse.Namespace) -> int:
         return _complain("--latency-ms and --delta-delay-ms must be 0 or more")
     try:
         sandbox = Sandbox(
-            args.host, args.port, seed=args.seed, latency_ms=args.latency_ms, delta_delay_ms=args.delta_delay_ms
+            args.host,
+            args.port,
+            replay=args.replay,
+            script=Script.read(args.script.read_bytes()) if args.script else None,
+            seed=args.seed,
+            latency_ms=args.latency_ms,
+            delta_delay_ms=args.delta_delay_ms,
         )
     except (OSError, ValueError) as fault:
         return _complain(str(fault))

@@ -16,16 +16,17 @@ STOPPED = "sandbox_stopped"
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
     """One request. `outcome` is `open`, `completed` (also for a plain refusal), `aborted_by_client`,
-    `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None before anything was sent.
+    `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None as long as no head was sent;
+    `body` is None when it was not read or no JSON object; `credential` is the access key id, or `bearer`.
     """
 
     number: int
     received_at: datetime
     operation: str
-    model_id: str | None
-    body: Json | None
+    model_id: str
     credential: str | None
     request_id: str
+    body: Json | None = None
     fault: str | None = None
     status: int | None = None
     outcome: str = OPEN
@@ -54,30 +55,41 @@ class RequestLog:
     def open_now(self) -> int:
         return sum(record.open_now for record in self._records.values())
 
-    def open(
-        self, *, operation: str, model_id: str | None, body: Json | None, credential: str | None, request_id: str
-    ) -> int:
+    def open(self, *, operation: str, model_id: str, credential: str | None, request_id: str) -> int:
         """Notes an arrival; the number it gives names the record in `note`."""
         self._last_number += 1
         self._records[self._last_number] = RequestRecord(
-            self._last_number, self._now(), operation, model_id, body, credential, request_id
+            self._last_number, self._now(), operation, model_id, credential, request_id
         )
         while len(self._records) > self._size:
             self._records.popitem(last=False)
         return self._last_number
 
     def note(
-        self, number: int, *, fault: str | None = None, status: int | None = None, outcome: str | None = None
+        self,
+        number: int,
+        *,
+        body: Json | None = None,
+        fault: str | None = None,
+        status: int | None = None,
+        outcome: str | None = None,
     ) -> None:
         """Adds what has become known; a record that was cleared meanwhile is left alone."""
         record = self._records.get(number)
         if record is not None:
             self._records[number] = replace(
                 record,
+                body=record.body if body is None else body,
                 fault=fault or record.fault,
                 status=status or record.status,
                 outcome=outcome or record.outcome,
             )
+
+    def close(self, number: int) -> None:
+        """The request came to the end that was meant for it."""
+        record = self._records.get(number)
+        if record is not None:
+            self._records[number] = replace(record, outcome=record.fault or COMPLETED)
 
     def clear(self) -> None:
         self._records.clear()

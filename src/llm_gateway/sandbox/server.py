@@ -1,4 +1,4 @@
-"""The sandbox itself: a Bedrock runtime endpoint on your own machine. It is no model: every answer is made up.
+"""The sandbox itself: a Bedrock endpoint on your own machine. It is no model: every answer is made up.
 
 Law: one event loop, no threads, and nothing that outlives its request.
 """
@@ -6,23 +6,23 @@ Law: one event loop, no threads, and nothing that outlives its request.
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
 from aiohttp import web
 
-from llm_gateway.sandbox import plays
+from llm_gateway.sandbox import pages
+from llm_gateway.sandbox import replay as recordings
 from llm_gateway.sandbox.answers import Composer
 from llm_gateway.sandbox.asked import Asked, check_credential, credential_of, read_body, read_path
-from llm_gateway.sandbox.events import events_of
-from llm_gateway.sandbox.frames import event_frame
-from llm_gateway.sandbox.log import COMPLETED, RequestLog, RequestRecord
-from llm_gateway.sandbox.models import read_model_id
+from llm_gateway.sandbox.log import ABORTED_BY_CLIENT, COMPLETED, STOPPED, RequestLog, RequestRecord
+from llm_gateway.sandbox.plays import Play, refusal_play
 from llm_gateway.sandbox.refusals import Refused
-from llm_gateway.sandbox.stage import perform
-from llm_gateway.sandbox.tokens import request_tokens
-from llm_gateway.sandbox.wire_json import as_object, dump
+from llm_gateway.sandbox.runtime import Runtime
+from llm_gateway.sandbox.script import Script, ScriptPlayer
+from llm_gateway.sandbox.stage import Stage
 
 _LARGEST_BODY = 64 * 1024 * 1024
 _BACKLOG = 4096
@@ -30,24 +30,40 @@ _STOP_WITHIN_S = 0.1
 
 
 class Sandbox:
+    """Serves from `async with` until its end.
+
+    `replay` is a folder of recorded exchanges, which then are the only answers; `latency_ms` is waited before every
+    answer, `delta_delay_ms` between the events of a stream; another `seed` gives other words.
+    """
+
     def __init__(
         self,
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        replay: Path | None = None,
+        script: Script | None = None,
         seed: int = 0,
         latency_ms: float = 0,
         delta_delay_ms: float = 0,
+        log_size: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Raises ValueError when `replay` holds no recordings."""
         self._host, self._port = host, port
-        self._latency_s, self._delta_delay_s = latency_ms / 1000, delta_delay_ms / 1000
-        self._clock = clock
-        self._composer = Composer(seed)
-        self._log = RequestLog()
+        self._runtime = Runtime(
+            Composer(seed),
+            ScriptPlayer(script or Script()),
+            recordings.load(replay) if replay is not None else None,
+            latency_ms / 1000,
+            delta_delay_ms / 1000,
+            clock,
+        )
+        self._log = RequestLog(log_size)
         self._stopping = False
         self._runner: web.AppRunner | None = None
 
+    # ------------------------------------------------------------------------------------------------- for its owner
     @property
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
@@ -56,10 +72,28 @@ class Sandbox:
 
     @property
     def log(self) -> list[RequestRecord]:
+        """Every call of the runtime, in the order of arrival; the sandbox's own pages are not in it."""
         return self._log.records
+
+    @property
+    def open_now(self) -> int:
+        """How many calls have not ended yet."""
+        return self._log.open_now
 
     def requests_to(self, model_id: str) -> list[RequestRecord]:
         return [record for record in self._log.records if record.model_id == model_id]
+
+    def set_script(self, script: Script | None) -> None:
+        """Begins this script; None ends the one that runs."""
+        self._runtime.player = ScriptPlayer(script or Script())
+
+    def reset(self) -> None:
+        """Forgets the log, the script and the prompt cache, and begins the recordings anew."""
+        self._log.clear()
+        self.set_script(None)
+        self._runtime.composer.prompt_cache.clear()
+        if self._runtime.library is not None:
+            self._runtime.library.rewind()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -73,13 +107,15 @@ class Sandbox:
     async def start(self) -> None:
         """Raises OSError when the address is taken."""
         app = web.Application(client_max_size=_LARGEST_BODY)
-        app.router.add_route("*", "/{rest:.*}", self._handle)
-        self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_WITHIN_S, auto_decompress=True
-        )
+        app.router.add_route("*", "/{rest:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_STOP_WITHIN_S)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG)
-        await site.start()
+        self._stopping = False
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG).start()
+        except OSError:
+            await self.stop()
+            raise
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -89,53 +125,52 @@ class Sandbox:
             await self._runner.cleanup()
             self._runner = None
 
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    # ----------------------------------------------------------------------------------------------- for its callers
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         request_id = str(uuid4())
         path = read_path(request.raw_path)
-        if path is None:
-            return web.json_response({"message": "Not Found"}, status=404)
+        if path is None or request.method != "POST":
+            play = await self._page(request)
+            return await Stage(request, {"x-amzn-requestid": request_id}, lambda _: None).perform(play)
         operation, model_id = path
-        started = self._clock()
+        number = self._log.open(
+            operation=operation,
+            model_id=model_id,
+            credential=credential_of(request.headers.get("authorization")),
+            request_id=request_id,
+        )
         try:
-            raw = await request.read()
-            try:
-                check_credential(request.headers.get("authorization"))
-                body = read_body(raw)
-                number = self._log.open(
-                    operation=operation,
-                    model_id=model_id,
-                    body=body,
-                    credential=credential_of(request.headers.get("authorization")),
-                    request_id=request_id,
-                )
-                play = await self._play(Asked(operation, model_id, body), started)
-            except Refused as refused:
-                number = self._log.open(
-                    operation=operation, model_id=model_id, body=None, credential=None, request_id=request_id
-                )
-                play = plays.refusal_play(refused.refusal)
-            response = await perform(
-                play, request, {"x-amzn-requestid": request_id}, lambda status: self._log.note(number, status=status)
+            play = await self._play(request, number, operation, model_id)
+            stage = Stage(
+                request, {"x-amzn-requestid": request_id}, lambda status: self._log.note(number, status=status)
             )
+            response = await stage.perform(play)
         except (asyncio.CancelledError, ConnectionError):
+            self._log.note(number, outcome=STOPPED if self._stopping else ABORTED_BY_CLIENT)
             raise
-        self._log.note(number, outcome=COMPLETED)
+        except web.HTTPException as refused:
+            self._log.note(number, status=refused.status, outcome=COMPLETED)
+            raise
+        self._log.close(number)
         return response
 
-    async def _play(self, asked: Asked, started: float) -> plays.Play:
-        model = read_model_id(asked.model_id)
-        if asked.operation == "CountTokens":
-            counted = as_object(as_object(asked.body.get("input")).get("converse"))
-            return plays.whole(dump({"inputTokens": request_tokens(counted)}))
-        if self._latency_s:
-            await asyncio.sleep(self._latency_s)
-        answer = self._composer.compose(asked, model, int((self._clock() - started) * 1000))
-        if asked.operation == "Converse":
-            return plays.whole(dump(answer))
-        frames = [event_frame(kind, payload) for kind, payload in events_of(answer)]
-        if not self._delta_delay_s:
-            return plays.stream((plays.Send(b"".join(frames)),))
-        steps: list[plays.Step] = []
-        for frame in frames:
-            steps += (plays.Send(frame), plays.Wait(self._delta_delay_s))
-        return plays.stream(steps)
+    async def _play(self, request: web.Request, number: int, operation: str, model_id: str) -> Play:
+        raw = await request.read()
+        try:
+            check_credential(request.headers.get("authorization"))
+            asked = Asked(operation, model_id, read_body(raw))
+            self._log.note(number, body=asked.body)
+            chosen, scripted = self._runtime.cue(asked)
+            if chosen is not None:
+                self._log.note(number, fault=chosen.fault.name)
+            return await self._runtime.play(asked, chosen, scripted)
+        except Refused as refused:
+            return refusal_play(refused.refusal)
+
+    async def _page(self, request: web.Request) -> Play:
+        if pages.is_control_plane(request.raw_path):
+            try:
+                check_credential(request.headers.get("authorization"))
+            except Refused as refused:
+                return refusal_play(refused.refusal)
+        return pages.page(request.method, request.raw_path, await request.read(), self)
