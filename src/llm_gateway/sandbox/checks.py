@@ -1,4 +1,4 @@
-"""Everything Bedrock looks at before it asks a model, in its order: shape, model, conversation, the model's own rules."""
+"""Everything Bedrock looks at before it asks a model, in order: shape, model, conversation, the model's own rules."""
 
 from llm_gateway.sandbox.asked import Asked
 from llm_gateway.sandbox.conversation import check_conversation

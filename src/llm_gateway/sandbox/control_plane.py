@@ -1,4 +1,4 @@
-"""The control plane, as much of it as SDKs ask: lists of models and inference profiles, from the sandbox's own table."""
+"""The control plane, as much of it as SDKs ask: models and inference profiles, from the sandbox's own table."""
 
 from urllib.parse import parse_qsl, unquote
 
@@ -9,6 +9,12 @@ from llm_gateway.sandbox.wire_json import Json
 _REGION = "us-east-1"
 _ACCOUNT = "111122223333"
 _LONGEST_NAME = 20
+_FILTERS = {
+    "byProvider": "providerName",
+    "byOutputModality": "outputModalities",
+    "byInferenceType": "inferenceTypesSupported",
+    "byCustomizationType": "customizationsSupported",
+}
 _HIDDEN_MODEL = "amazon.nova-lite-v1:0"
 
 
@@ -25,14 +31,8 @@ def control_answer(raw_path: str) -> Json | None:
 
 
 def _models(asked: dict[str, str]) -> list[Json]:
-    tests = {
-        "byProvider": lambda model, wanted: model["providerName"].lower() == wanted.lower(),
-        "byOutputModality": lambda model, wanted: wanted in model["outputModalities"],
-        "byInferenceType": lambda model, wanted: wanted in model["inferenceTypesSupported"],
-        "byCustomizationType": lambda model, wanted: wanted in model["customizationsSupported"],
-    }  # fmt: skip
     every = [_summary(model_id, facts) for facts in all_facts() for model_id in facts.ids]
-    return [model for model in every if all(tests[name](model, asked[name]) for name in tests if name in asked)]
+    return [model for model in every if all(asked[name] in model[_FILTERS[name]] for name in _FILTERS if name in asked)]
 
 
 def _summary(model_id: str, facts: ModelFacts) -> Json:
@@ -89,8 +89,7 @@ def _one_profile(given: str) -> Json:
     """Application profiles of any opaque id exist, and all hide the same model."""
     if ":application-inference-profile/" in given:
         opaque = given.rpartition("/")[2]
-        hidden = {**_profile(opaque, _HIDDEN_MODEL, "app"), "inferenceProfileArn": given, "type": "APPLICATION"}
-        return hidden
+        return {**_profile(opaque, _HIDDEN_MODEL, "app"), "inferenceProfileArn": given, "type": "APPLICATION"}
     bare = given.rpartition("/")[2]
     found = next((profile for profile in _profiles(None) if profile["inferenceProfileId"] == bare), None)
     if found is None:
@@ -103,7 +102,8 @@ def _page(profiles: list[Json], asked: dict[str, str]) -> Json:
     size, start = asked.get("maxResults", "1000"), asked.get("nextToken", "0")
     if not (size.isdecimal() and 1 <= int(size) <= 1000 and start.isdecimal()):
         raise invalid(
-            "1 validation error detected: Value at 'maxResults' failed to satisfy constraint: Member must have value between 1 and 1000"
+            "1 validation error detected: Value at 'maxResults' failed to satisfy constraint: Member must have value "
+            "between 1 and 1000"
         )
     end = int(start) + int(size)
     answer: Json = {"inferenceProfileSummaries": profiles[int(start) : end]}

@@ -36,6 +36,9 @@ def tool_uses(message: Json) -> list[Json]:
 
 
 def tool_results(message: Json) -> list[Json]:
+    """The results that the caller gives; those of server tools stand in the assistant's own turn."""
+    if message.get("role") == "assistant":
+        return []
     return [as_object(block["toolResult"]) for block in objects(message.get("content")) if "toolResult" in block]
 
 
@@ -47,7 +50,7 @@ def _check_content(at: int, message: Json) -> None:
         )
     for place, block in enumerate(objects(message["content"])):
         where = f"messages.{at}.content.{place}"
-        if "text" in block and not as_text(block["text"]).strip():
+        if "text" in block and _is_blank(as_text(block["text"]), message):
             raise _blank("ContentBlock", where)
         if "toolUse" in block and not isinstance(as_object(block["toolUse"]).get("input"), dict):
             raise invalid(
@@ -57,6 +60,11 @@ def _check_content(at: int, message: Json) -> None:
         result = as_object(block.get("toolResult"))
         if result.get("status") == "error" and not result.get("content"):
             raise invalid(f"The content field at {where}.toolResult cannot be empty when status value is error.")
+
+
+def _is_blank(text: str, message: Json) -> bool:
+    """White space counts as nothing, but passes beside a document."""
+    return not text or (not text.strip() and not any("document" in block for block in objects(message["content"])))
 
 
 def _blank(kind: str, where: str) -> Exception:
@@ -71,8 +79,6 @@ def _check_tools(body: Json, messages: list[Json]) -> None:
     open_calls: list[str] = []
     for at, message in enumerate(messages):
         answered = [as_text(result.get("toolUseId")) for result in tool_results(message)]
-        if message["role"] == "assistant" and not tool_uses(message) and answered:
-            continue  # the results of server tools stand in the assistant's own turn
         _check_answers(at, answered, open_calls)
         open_calls = [as_text(call.get("toolUseId")) for call in tool_uses(message)]
         _refuse_doubles(at, "toolUse", open_calls)

@@ -43,18 +43,14 @@ def _titan(body: Json) -> Embedded:
 def _titan_v2(body: Json) -> Embedded:
     size = body.get("dimensions", 1024)
     if size not in _TITAN_V2_SIZES:
-        raise invalid(
-            f"Malformed input request: #/dimensions: {size} is not a valid enum value, please reformat your input and try again."
-        )
+        raise _malformed(f"#/dimensions: {size} is not a valid enum value")
     return _titan_of(body, size)
 
 
 def _titan_of(body: Json, size: int) -> Embedded:
     text = as_text(body.get("inputText"))
     if not text:
-        raise invalid(
-            "Malformed input request: #/inputText: expected minLength: 1, actual: 0, please reformat your input and try again."
-        )
+        raise _malformed("#/inputText: expected minLength: 1, actual: 0")
     vector = _vector(text, size)
     answer: Json = {"embedding": vector, "inputTextTokenCount": text_tokens(text)}
     if "embeddingTypes" in body:
@@ -65,13 +61,9 @@ def _titan_of(body: Json, size: int) -> Embedded:
 def _cohere(body: Json) -> Embedded:
     texts = [as_text(text) for text in as_list(body.get("texts"))]
     if not 1 <= len(texts) <= _COHERE_TEXTS:
-        raise invalid(
-            f"Malformed input request: #/texts: expected 1 to {_COHERE_TEXTS} items, actual: {len(texts)}, please reformat your input and try again."
-        )
+        raise _malformed(f"#/texts: expected 1 to {_COHERE_TEXTS} items, actual: {len(texts)}")
     if not body.get("input_type"):
-        raise invalid(
-            "Malformed input request: #: required key [input_type] not found, please reformat your input and try again."
-        )
+        raise _malformed("#: required key [input_type] not found")
     vectors = [_vector(text, _COHERE_SIZE) for text in texts]
     by_type = "embedding_types" in body
     answer: Json = {
@@ -88,6 +80,10 @@ _MAKERS: dict[str, Callable[[Json], Embedded]] = {
     "titan-embed-v2": _titan_v2,
     "cohere-embed": _cohere,
 }
+
+
+def _malformed(what: str) -> Exception:
+    return invalid(f"Malformed input request: {what}, please reformat your input and try again.")
 
 
 def _vector(text: str, size: int) -> list[float]:

@@ -93,7 +93,7 @@ def paced(frames: Iterable[bytes], delay_s: float) -> Iterator[Step]:
         yield Send(frame)
 
 
-# --------------------------------------------------------------------------------------------- before or without a body
+# ------------------------------------------------------------------------------------------ before or without a body
 def reset(told: Told, argument: str) -> Play:
     return Play(200, {}, (Reset(),))
 
@@ -243,7 +243,7 @@ def stall(told: Told, argument: str) -> Play:
 
 
 def endless(told: Told, argument: str) -> Play:
-    """Deltas without end, the argument's seconds (0.02) apart; a whole answer: blanks before a body that never comes."""
+    """Deltas without end, the argument's seconds (0.02) apart; a whole answer: blanks, and never a body."""
     wait = Wait(seconds(argument, 0.02))
     if not told.streaming:
         return Play(200, {"content-type": plays.JSON}, _for_ever(b" ", wait))
@@ -259,7 +259,7 @@ def huge_frame(told: Told, argument: str) -> Play:
     return told.stream(told.frames[: told.middle], Send(claimed), Silence())
 
 
-# ----------------------------------------------------------------------------------------------------- made by the table
+# ------------------------------------------------------------------------------------------------- made by the table
 def exception_first(variant: str) -> Spoil:
     """An exception as the first frame; a whole answer is its HTTP twin."""
     kind, message, twin = EXCEPTIONS[variant]

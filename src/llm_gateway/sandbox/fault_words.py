@@ -39,8 +39,8 @@ _DENIED = {
     "marketplace": (
         "Model access is denied due to User: arn:aws:sts::111122223333:assumed-role/app/session is not authorized to "
         "perform: aws-marketplace:ViewSubscriptions on resource: * because no identity-based policy allows the "
-        "aws-marketplace:ViewSubscriptions action. Your AWS Marketplace subscription for this model cannot be completed "
-        "at this time. If you recently fixed this issue, try again after 15 minutes."
+        "aws-marketplace:ViewSubscriptions action. Your AWS Marketplace subscription for this model cannot be "
+        "completed at this time. If you recently fixed this issue, try again after 15 minutes."
     ),
 }
 

@@ -1,4 +1,4 @@
-"""A guardrail that blocks: when guardrailConfig is given and its id holds `block`, or a text holds `[[blocked]]`. Pure."""
+"""A guardrail that blocks: guardrailConfig is given, and its id holds `block` or a text holds `[[blocked]]`. Pure."""
 
 from llm_gateway.sandbox.wire_json import Json, as_object, as_text, canonical
 

@@ -16,8 +16,8 @@ STOPPED = "sandbox_stopped"
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
     """One request. `outcome` is `open`, `completed` (also for a plain refusal), `aborted_by_client`,
-    `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None as long as no head was sent;
-    `body` is None when it was not read or no JSON object; `credential` is the access key id, or `bearer`.
+    `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None as long as no head was
+    sent; `body` is None when it was not read or no JSON object; `credential` is the access key id, or `bearer`.
     """
 
     number: int

@@ -10,7 +10,7 @@ import orjson
 from llm_gateway.sandbox.models import ModelFacts, ModelId
 from llm_gateway.sandbox.refusals import from_the_model, invalid
 from llm_gateway.sandbox.tokens import request_tokens
-from llm_gateway.sandbox.wire_json import Json, as_list, as_object, as_text, objects
+from llm_gateway.sandbox.wire_json import Json, as_object, as_text, objects
 
 _MOST_CACHE_POINTS = 4
 _LEAST_THINKING = 1024
@@ -34,6 +34,7 @@ def check_for_model(body: Json, facts: ModelFacts, *, streaming: bool) -> None:
             "This action doesn't support the model that you provided. Try again with a supported text or chat model."
         )
     _check_support(body, facts, streaming=streaming)
+    _check_media(body, facts)
     _check_sampling(as_object(body.get("inferenceConfig")), facts)
     _check_thinking(body, facts)
     _check_vendor_fields(as_object(body.get("additionalModelRequestFields")), facts)
@@ -54,26 +55,54 @@ def _check_support(body: Json, facts: ModelFacts, *, streaming: bool) -> None:
     messages = objects(body.get("messages"))
     if body.get("system") and not facts.system:
         raise invalid(
-            "This model doesn't support system messages. Try again without a system message or use a model that supports system messages."
+            "This model doesn't support system messages. Try again without a system message or use a model that "
+            "supports system messages."
         )
     if "toolConfig" in body:
         _check_tool_support(as_object(body["toolConfig"]), facts, streaming=streaming)
-    blocks = [block for message in messages for block in objects(message["content"])]
-    for kind, modality in _MEDIA.items():
-        if modality not in facts.input and any(kind in block for block in blocks):
-            raise invalid(
-                f"This model doesn't support the {kind} content block that you provided. Update the content block and "
-                "try again."
-            )
     if messages[-1]["role"] == "assistant" and not facts.prefill:
         raise from_the_model(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+    blocks = [block for message in messages for block in objects(message["content"])]
     points = sum("cachePoint" in block for block in (*blocks, *objects(body.get("system")), *_tools(body)))
     if points > _MOST_CACHE_POINTS:
         raise from_the_model(
             f"A maximum of {_MOST_CACHE_POINTS} blocks with cache_control may be provided. Found {points}."
         )
+
+
+def _check_media(body: Json, facts: ModelFacts) -> None:
+    for at, message in enumerate(objects(body.get("messages"))):
+        blocks = objects(message["content"])
+        results = [part for block in blocks for part in objects(as_object(block.get("toolResult")).get("content"))]
+        for block in (*blocks, *results):
+            _check_medium(block, facts)
+        if facts.lone_tool_results and results and any("toolResult" not in block for block in blocks):
+            raise invalid(
+                f"messages.{at}.content: Conversation blocks and tool use blocks cannot be provided in the same turn."
+            )
+        if facts.family == "nova" and any(_beyond_nova(part) for part in results):
+            raise from_the_model(
+                f"Malformed input request: #/messages/{at}/content/0: extraneous key [toolResult] is not permitted, "
+                "please reformat your input and try again."
+            )
+
+
+def _check_medium(block: Json, facts: ModelFacts) -> None:
+    for kind in block:
+        if kind in _MEDIA and _MEDIA[kind] not in facts.input:
+            raise invalid(
+                f"This model doesn't support the {kind} content block that you provided. Update the content block and "
+                "try again."
+            )
+        if not facts.s3 and kind != "document" and "s3Location" in as_object(as_object(block[kind]).get("source")):
+            raise invalid("This model doesn't support the s3Uri field. Remove s3Uri and try again.")
+
+
+def _beyond_nova(part: Json) -> bool:
+    """Nova takes no video and no pdf or Word document out of a tool's hand."""
+    return "video" in part or as_object(part.get("document")).get("format") in ("pdf", "doc", "docx")
 
 
 def _tools(body: Json) -> list[Json]:
@@ -88,7 +117,8 @@ def _check_tool_support(config: Json, facts: ModelFacts, *, streaming: bool) -> 
     choice = as_object(config.get("toolChoice"))
     if not facts.forced_tool and ("any" in choice or "tool" in choice):
         raise invalid(
-            "This model doesn't support the toolConfig.toolChoice.any field. Remove toolConfig.toolChoice.any and try again."
+            "This model doesn't support the toolConfig.toolChoice.any field. Remove toolConfig.toolChoice.any "
+            "and try again."
         )
     names = [
         as_text(as_object(tool["toolSpec"]).get("name")) for tool in objects(config.get("tools")) if "toolSpec" in tool
@@ -111,7 +141,8 @@ def _check_sampling(limits: Json, facts: ModelFacts) -> None:
     if wanted > facts.max_output_tokens:
         most = facts.max_output_tokens
         raise invalid(
-            f"The maximum tokens you requested exceeds the model limit of {most}. Try again with a maximum tokens value "
+            f"The maximum tokens you requested exceeds the model limit of {most}. Try again with a maximum "
+            f"tokens value "
             f"that is lower than {most}."
         )
 
@@ -161,7 +192,8 @@ def _check_structure(config: Json, facts: ModelFacts) -> None:
         return
     if not facts.json_schema:
         raise invalid(
-            "This model doesn't support the outputConfig.textFormat field. Remove outputConfig.textFormat and try again."
+            "This model doesn't support the outputConfig.textFormat field. Remove outputConfig.textFormat and "
+            "try again."
         )
     written = as_text(as_object(as_object(form.get("structure")).get("jsonSchema")).get("schema"))
     try:
@@ -180,7 +212,3 @@ def _check_length(body: Json, facts: ModelFacts) -> None:
         raise from_the_model(
             facts.overflow.replace("{tokens}", str(counted)).replace("{limit}", str(facts.context_tokens))
         )
-
-
-def response_paths(body: Json) -> list[str]:
-    return [as_text(path) for path in as_list(body.get("additionalModelResponseFieldPaths"))]

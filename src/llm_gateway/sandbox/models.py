@@ -1,14 +1,15 @@
 """What the sandbox knows of models, read once from models.toml, and how it reads a model id.
 
-Any id that looks like `vendor.model` is taken as a model. An id that holds one of NO_MODEL, or does not look like an id,
-is none.
+Any id that looks like `vendor.model` is taken as a model. An id that holds one of NO_MODEL, or does not look like an
+id, is none.
 """
 
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any, cast
 
 from llm_gateway.sandbox.refusals import invalid
 from llm_gateway.sandbox.wire_json import Json, as_object, objects
@@ -48,6 +49,8 @@ class ModelFacts:
     json_schema: bool
     cache_min_tokens: int
     cache_tools: bool
+    s3: bool
+    lone_tool_results: bool
     input: tuple[str, ...]
     overflow: str
     strict_fields: tuple[str, ...]
@@ -100,15 +103,16 @@ def all_facts() -> list[ModelFacts]:
 
 @lru_cache(maxsize=1)
 def _table() -> list[tuple[re.Pattern[str], ModelFacts]]:
-    written = tomllib.loads(files(__package__).joinpath("models.toml").read_text("utf-8"))
+    written = tomllib.loads(files("llm_gateway.sandbox").joinpath("models.toml").read_text("utf-8"))
     families = as_object(written["family"])
     rows: list[tuple[re.Pattern[str], ModelFacts]] = []
     for model in objects(written["model"]):
         members: Json = {**written["defaults"], **families.get(model.get("family", ""), {}), **model}
         pattern = re.compile(members.pop("pattern"))
-        kept = {name: tuple(value) if isinstance(value, list) else value for name, value in members.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        rows.append((pattern, ModelFacts(**kept)))  # pyright: ignore[reportUnknownArgumentType]
+        kept: Json = {name: _frozen(value) for name, value in members.items()}
+        rows.append((pattern, ModelFacts(**kept)))
     return rows
 
 
-FACT_NAMES = tuple(field.name for field in fields(ModelFacts))
+def _frozen(value: object) -> object:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value

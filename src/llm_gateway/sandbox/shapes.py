@@ -164,7 +164,12 @@ def _check_length(value: Any, low: int, high: int | None, path: Path, complaints
         complaints.add(path, value, f"have length less than or equal to {high}")
 
 
-_KINDS = {str: "STRING_VALUE", bool: "BOOLEAN_VALUE", int: "NUMBER_VALUE", float: "DECIMAL_VALUE"}
+_KINDS: dict[type[object], str] = {
+    str: "STRING_VALUE",
+    bool: "BOOLEAN_VALUE",
+    int: "NUMBER_VALUE",
+    float: "DECIMAL_VALUE",
+}
 
 
 def _mistyped(value: object, wanted: str) -> Exception:

@@ -31,4 +31,4 @@ def as_text(value: object) -> str:
 
 def objects(value: object) -> list[Json]:
     """The members of a list that are objects."""
-    return [as_object(item) for item in as_list(value) if isinstance(item, dict)]
+    return [cast("Json", item) for item in as_list(value) if isinstance(item, dict)]
