@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from llm_gateway.domain.completions import Completion, Delta
+from llm_gateway.domain.completions import Completion, Delta, Usage
 from llm_gateway.domain.requests import ModelCall
 
 
@@ -38,6 +38,10 @@ class Backend(Protocol):
             CallerError: Bedrock refused the request and the caller can mend it.
             BackendError: everything else; ``spent`` says what may have been paid.
         """
+        ...
+
+    def estimate(self, call: ModelCall) -> Usage:
+        """What is booked for a call that was given up before its first event: its input, estimated."""
         ...
 
     async def aclose(self) -> None:

@@ -1,0 +1,101 @@
+"""The composition root: the one room that knows concrete classes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from llm_gateway.accounting.catalog_pricer import CatalogPricer
+from llm_gateway.accounting.second_opinion import SecondOpinion
+from llm_gateway.backends.bedrock.client import BedrockBackend, Timeouts
+from llm_gateway.caching.contract import AnswerCache
+from llm_gateway.caching.fingerprint import fingerprint
+from llm_gateway.caching.memory_cache import MemoryCache, NoCache
+from llm_gateway.catalog.catalog import Catalog, load_catalog
+from llm_gateway.domain.requests import ResolvedModel
+from llm_gateway.gateway import Gateway
+from llm_gateway.reports import Reports
+from llm_gateway.settings import Settings
+from llm_gateway.telemetry.contract import Metrics
+from llm_gateway.telemetry.logs import RequestLog
+from llm_gateway.telemetry.metrics import MetricsTracker, NoMetrics
+
+if TYPE_CHECKING:
+    from fastmcp import FastMCP
+    from starlette.types import ASGIApp
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What one process serves."""
+
+    settings: Settings
+    catalog: Catalog
+    backend: BedrockBackend
+    gateway: Gateway
+    reports: Reports
+
+    def mcp_server(self) -> "FastMCP":
+        """A fresh MCP server over this gateway; each can be served once."""
+        from llm_gateway.surfaces.mcp_tools import create_mcp_server
+
+        return create_mcp_server(self.gateway, self.reports)
+
+    def http_site(self, bound_host: str) -> "ASGIApp":
+        """The HTTP site, for a server bound to ``bound_host``."""
+        from llm_gateway.surfaces.http_site import create_site
+
+        return create_site(
+            server=self.mcp_server(),
+            gateway=self.gateway,
+            reports=self.reports,
+            bound_host=bound_host,
+            allowed_hosts=self.settings.allowed_hosts,
+            allowed_origins=self.settings.allowed_origins,
+        )
+
+
+def create_app(settings: Settings) -> App:
+    """Builds everything; nothing is sent, opened or listened to yet.
+
+    Raises:
+        ConfigurationError: the file of models is wrong.
+    """
+    catalog = load_catalog(settings.models_file)
+    region = settings.aws_region
+
+    def resolve(asked: str) -> ResolvedModel:
+        today = datetime.now(UTC).date()
+        return catalog.resolve(asked, region=region, today=today, retired=settings.retired_models)
+
+    cache: AnswerCache = (
+        MemoryCache(max_size=settings.cache_max_size, ttl_s=settings.cache_ttl) if settings.cache_enabled else NoCache()
+    )
+    metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
+    backend = create_backend(settings)
+    gateway = Gateway(
+        resolve=resolve,
+        backend=backend,
+        cache=cache,
+        fingerprint=fingerprint,
+        pricer=CatalogPricer(SecondOpinion(), region=region),
+        observers=(metrics, RequestLog(log_prompts=settings.log_prompts)),
+    )
+    return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache))
+
+
+def create_backend(settings: Settings) -> BedrockBackend:
+    """The Bedrock client as the settings want it."""
+    return BedrockBackend(
+        region=settings.aws_region,
+        profile=settings.aws_profile,
+        endpoint_url=settings.aws_endpoint_url_bedrock_runtime,
+        bearer_token=settings.aws_bearer_token_bedrock.get_secret_value() if settings.aws_bearer_token_bedrock else None,
+        static_credentials=settings.static_credentials,
+        timeouts=Timeouts(
+            connect_s=settings.bedrock_connect_timeout,
+            first_event_s=settings.bedrock_first_event_timeout,
+            idle_s=settings.bedrock_idle_timeout,
+            total_s=settings.bedrock_total_timeout,
+        ),
+        max_connections=settings.bedrock_max_connections,
+    )

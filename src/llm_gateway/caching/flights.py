@@ -1,0 +1,109 @@
+"""Callers who ask the same at the same moment share one answer on its way.
+
+A flight runs in a task of its own, so that one caller's leaving does not end it; when the last caller has left it is
+cancelled. Whoever joins late gets first what has arrived so far.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from llm_gateway.domain.completions import Delta
+
+Landed = TypeVar("Landed")
+Deltas = Sequence[Delta]
+Publish = Callable[[Deltas], None]
+
+
+class Flight(Generic[Landed]):
+    """One answer on its way; made by :class:`Flights`. A caller waits for it inside ``with flight:``."""
+
+    def __init__(self, launch: Callable[[Publish], Coroutine[Any, Any, Landed]], forget: Callable[[], None]) -> None:
+        self._batches: list[Deltas] = []
+        self._arrival = asyncio.Event()
+        self._passengers = 0
+        self._forget = forget
+        self._task = asyncio.ensure_future(launch(self._publish))
+        self._task.add_done_callback(self._end)
+
+    def _publish(self, deltas: Deltas) -> None:
+        self._batches.append(deltas)
+        self._arrival.set()
+
+    def _end(self, task: asyncio.Future[Landed]) -> None:
+        self._forget()
+        self._arrival.set()
+        if not task.cancelled():
+            task.exception()  # marks it as seen: the callers may all have left
+
+    async def deltas(self) -> AsyncGenerator[Deltas]:
+        """Batches from the first on; ends with the flight, whatever its end. Nobody waits for a slower reader."""
+        seen = 0
+        while True:
+            while seen < len(self._batches):
+                yield self._batches[seen]
+                seen += 1
+            if self._task.done():
+                return
+            self._arrival.clear()
+            await self._arrival.wait()
+
+    async def landed(self) -> Landed:
+        """The flight's result, or the error it ended with."""
+        return await asyncio.shield(self._task)
+
+    def __enter__(self) -> None:
+        self._passengers += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._passengers -= 1
+        if self._passengers == 0 and not self._task.done():
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Ends the flight at once; nobody can join it any more."""
+        self._forget()
+        self._task.cancel()
+
+    async def ended(self) -> None:
+        """Waits for the flight's end, whatever it is."""
+        await asyncio.wait([self._task])
+
+
+class Flights(Generic[Landed]):
+    """The answers on their way, by fingerprint."""
+
+    def __init__(self) -> None:
+        self._shared: dict[bytes, Flight[Landed]] = {}
+        self._all: set[Flight[Landed]] = set()
+
+    def find(self, fingerprint: bytes) -> Flight[Landed] | None:
+        """The flight that answers this already, if there is one."""
+        return self._shared.get(fingerprint)
+
+    def start(
+        self, launch: Callable[[Publish], Coroutine[Any, Any, Landed]], fingerprint: bytes | None
+    ) -> Flight[Landed]:
+        """A new flight; others find it under ``fingerprint``, nobody where that is ``None``."""
+
+        def forget() -> None:
+            self._all.discard(flight)
+            if fingerprint is not None and self._shared.get(fingerprint) is flight:
+                del self._shared[fingerprint]
+
+        flight = Flight(launch, forget)
+        self._all.add(flight)
+        if fingerprint is not None:
+            self._shared[fingerprint] = flight
+        return flight
+
+    async def aclose(self) -> None:
+        """Cancels what is still on its way and waits until it has been settled."""
+        flights = list(self._all)
+        for flight in flights:
+            flight.cancel()
+        for flight in flights:
+            await flight.ended()

@@ -1,0 +1,107 @@
+"""The commands. On the way to ``serve`` nothing is imported that serving does not need; the others load theirs late."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+
+from llm_gateway import __version__
+from llm_gateway.domain.errors import ConfigurationError
+from llm_gateway.settings import Settings, describe_settings, load_settings, shown_values
+
+USAGE_ERROR = 2
+_INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; its exit code: 0 done, 1 it found something wrong, 2 it was asked wrongly."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] | None = getattr(args, "command", None)
+    if command is None:
+        parser.print_help(sys.stderr)
+        return USAGE_ERROR
+    try:
+        return command(args)
+    except ConfigurationError as wrong:
+        sys.stderr.write(f"llm-gateway: {wrong}\n")
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llm-gateway", description="Every Amazon Bedrock model through one MCP server.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"llm-gateway {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="start the server (stdio unless told otherwise)", allow_abbrev=False)
+    serve.add_argument("--transport", choices=("stdio", "http", "sse"), help="http and sse start the same HTTP site")
+    serve.add_argument("--host", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (8080; 0 takes a free one)")
+    serve.set_defaults(command=_serve)
+
+    settings = commands.add_parser("settings", help="list every setting, its value and what is allowed")
+    settings.add_argument("--json", action="store_true", help="as JSON")
+    settings.set_defaults(command=_settings)
+
+    late: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+        "models": ("list the models and their prices; --check compares them with other sources", _add_models),
+        "demo": ("show the gateway at work, on the sandbox or on AWS", _add_demo),
+        "doctor": ("check credentials, region and model access, and say what to mend", _add_doctor),
+        "sandbox": ("serve a Bedrock of your own machine", _add_sandbox),
+        "record": ("proxy real Bedrock and store the exchanges for the sandbox", _add_record),
+    }
+    for name, (help_text, add) in late.items():
+        add(commands.add_parser(name, help=help_text, allow_abbrev=False))
+    return parser
+
+
+def _serve(args: argparse.Namespace) -> int:
+    settings = load_settings()
+    from llm_gateway import serving
+    from llm_gateway.telemetry.logs import configure_logs
+
+    serving.quiet_fastmcp()
+    configure_logs(level=settings.log_level, log_format=settings.log_format)
+    from llm_gateway.app import create_app
+
+    app = create_app(settings)
+    transport = args.transport or settings.llm_gateway_transport
+    if transport == "stdio":
+        asyncio.run(serving.serve_stdio(app))
+        return 0
+    host = args.host or settings.llm_gateway_host
+    port = settings.llm_gateway_port if args.port is None else args.port
+    serving.refuse_open_doors(app, host)
+    bound = serving.listen(host, port)
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving.serve_http(app, host, bound))
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> int:
+    values = shown_values(load_settings())
+    if args.json:
+        sys.stdout.write(json.dumps(values, indent=2) + "\n")
+        return 0
+    for row in describe_settings():
+        allowed = f" [{row.allowed}]" if row.allowed else ""
+        sys.stdout.write(f"{row.variable}={values[row.variable]}\n    {row.meaning}{allowed}\n")
+    return 0
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway import models_command
+
+    models_command.add_arguments(parser)
+    parser.set_defaults(command=_with_settings(models_command.run))
+
+
+def _with_settings(command: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace], int]:
+    return lambda args: command(args, load_settings())

@@ -1,0 +1,88 @@
+"""Runs the server: stdio, or one HTTP site. Knows sockets and signals; decides nothing about requests."""
+
+import os
+import socket
+import sys
+
+from llm_gateway import __version__
+from llm_gateway.app import App
+from llm_gateway.domain.errors import ConfigurationError
+
+_GRACE_S = 10  # how long uvicorn waits for answers under way when it is told to stop
+_BACKLOG = 2048
+
+
+def quiet_fastmcp() -> None:
+    """Before FastMCP is imported: our own logs, no banner, no question to the package index."""
+    os.environ.setdefault("FASTMCP_LOG_ENABLED", "false")
+    os.environ.setdefault("FASTMCP_CHECK_FOR_UPDATES", "off")
+    os.environ.setdefault("FASTMCP_SHOW_SERVER_BANNER", "false")
+
+
+async def serve_stdio(app: App) -> None:
+    """Serves one client over standard input and output until it hangs up."""
+    try:
+        await app.mcp_server().run_async("stdio", show_banner=False)
+    finally:
+        await app.gateway.aclose()
+
+
+def refuse_open_doors(app: App, host: str) -> None:
+    """Nobody is asked for a key yet: beyond loopback that has to be wanted.
+
+    Raises:
+        ConfigurationError: the host is not loopback and ``ALLOW_ANONYMOUS`` is not true.
+    """
+    from llm_gateway.surfaces.door_guard import is_loopback
+
+    if not is_loopback(host) and not app.settings.allow_anonymous:
+        raise ConfigurationError(
+            f"--host {host}: anybody who reaches this address could spend your money; "
+            "serve on 127.0.0.1, or set ALLOW_ANONYMOUS=true if the network keeps others out"
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigurationError: the address is taken, or not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as refused:
+        reason = getattr(refused, "strerror", None) or str(refused)
+        raise ConfigurationError(f"--host {host} --port {port}: cannot listen there ({reason})") from refused
+
+
+async def serve_http(app: App, host: str, bound: socket.socket) -> None:
+    """Serves the HTTP site until SIGINT or SIGTERM."""
+    import structlog
+    import uvicorn
+
+    class Announced(uvicorn.Server):
+        """Says where it listens once it does."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            port = bound.getsockname()[1]
+            shown = f"[{host}]" if ":" in host else host
+            structlog.get_logger().info(
+                "listening", mcp=f"http://{shown}:{port}/mcp", sse=f"http://{shown}:{port}/sse", version=__version__
+            )
+
+    config = uvicorn.Config(
+        app.http_site(host),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+        backlog=_BACKLOG,
+    )
+    await Announced(config).serve(sockets=[bound])
+
+
+def say(line: str) -> None:
+    """One line to a person, on stderr."""
+    sys.stderr.write(line + "\n")

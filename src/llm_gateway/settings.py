@@ -1,0 +1,210 @@
+"""Every knob, read once from the environment (and ``.env``), then frozen. Nobody else reads the environment.
+
+A bad value is a :class:`~llm_gateway.domain.errors.ConfigurationError` that names the variable, the value and what is
+allowed; secrets are never repeated.
+"""
+
+import configparser
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from llm_gateway.domain.errors import ConfigurationError
+
+_AWS_KEY = "AWS access key id; unset: the AWS default chain (profile, SSO, role, container, instance)."
+Words = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Times are in seconds, sizes in the unit their description names."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    aws_access_key_id: SecretStr | None = Field(None, description=_AWS_KEY)
+    aws_secret_access_key: SecretStr | None = Field(None, description="The secret that belongs to the access key id.")
+    aws_session_token: SecretStr | None = Field(None, description="Session token of temporary credentials.")
+    aws_profile: str | None = Field(None, description="Profile of the AWS configuration files.")
+    aws_region: str = Field(
+        "us-east-1", description="Region that is asked; also decides which profile a short name means."
+    )
+    aws_bearer_token_bedrock: SecretStr | None = Field(
+        None, description="A Bedrock API key, instead of AWS credentials."
+    )
+    aws_endpoint_url_bedrock_runtime: str | None = Field(
+        None, description="Another address for the Bedrock runtime, such as the sandbox's."
+    )
+    aws_endpoint_url_bedrock: str | None = Field(None, description="Another address for Bedrock's control plane.")
+
+    cache_enabled: bool = Field(True, description="Keep answers and share equal requests under way.")
+    cache_ttl: float = Field(3600, gt=0, description="How long an answer is kept, seconds.")
+    cache_max_size: int = Field(1000, ge=1, description="How many answers are kept at most.")
+    metrics_enabled: bool = Field(True, description="Count requests, tokens, cost and latency for get_stats.")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Least level that is logged; DEBUG adds the way of each request."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: console on a terminal, else json."
+    )
+    log_prompts: bool = Field(False, description="Write prompts and answers to the log.")
+
+    models_file: Path | None = Field(None, description="A TOML file with models of your own.")
+    retired_models: Literal["refuse", "successor"] = Field(
+        "refuse",
+        description="What a request for a retired model gets: an error naming the successor, or the successor.",
+    )
+
+    bedrock_connect_timeout: float = Field(5, gt=0, description="Longest wait for a connection, seconds.")
+    bedrock_first_event_timeout: float = Field(120, gt=0, description="Longest wait for the answer to begin, seconds.")
+    bedrock_idle_timeout: float = Field(120, gt=0, description="Longest silence within an answer, seconds.")
+    bedrock_total_timeout: float = Field(600, gt=0, description="Longest time for a whole answer, seconds.")
+    bedrock_max_connections: int = Field(1000, ge=1, description="Connections to Bedrock at the same time.")
+
+    llm_gateway_transport: Literal["stdio", "http", "sse"] = Field(
+        "stdio", description="What --transport is when not given."
+    )
+    llm_gateway_host: str = Field("127.0.0.1", description="What --host is when not given.")
+    llm_gateway_port: int = Field(8080, ge=0, le=65535, description="What --port is when not given.")
+    allow_anonymous: bool = Field(False, description="Let anybody in who reaches a host that is not loopback.")
+    allowed_hosts: Words = Field((), description="More Host headers to accept, comma-separated (loopback always is).")
+    allowed_origins: Words = Field((), description="Origins of browsers to accept, comma-separated.")
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
+
+    @field_validator("log_level", "log_format", "retired_models", "llm_gateway_transport", mode="before")
+    @classmethod
+    def _any_case(cls, given: object, info: ValidationInfo) -> object:
+        if not isinstance(given, str):
+            return given
+        return given.strip().upper() if info.field_name == "log_level" else given.strip().lower()
+
+    @field_validator("aws_endpoint_url_bedrock_runtime", "aws_endpoint_url_bedrock")
+    @classmethod
+    def _is_address(cls, given: str | None) -> str | None:
+        if given is not None and not given.startswith(("http://", "https://")):
+            raise ValueError("must be an address that starts with http:// or https://")
+        return given
+
+    @field_validator("cache_ttl", "bedrock_connect_timeout", "bedrock_idle_timeout", "bedrock_total_timeout")
+    @classmethod
+    def _finite(cls, given: float) -> float:
+        if not isfinite(given):
+            raise ValueError("must be a finite number")
+        return given
+
+    @property
+    def static_credentials(self) -> tuple[str, str, str | None] | None:
+        """Key id, secret and session token where both parts of a key pair were given."""
+        if self.aws_access_key_id is None or self.aws_secret_access_key is None:
+            return None
+        token = self.aws_session_token.get_secret_value() if self.aws_session_token else None
+        return self.aws_access_key_id.get_secret_value(), self.aws_secret_access_key.get_secret_value(), token
+
+
+def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Reads environment and ``env_file``. The region falls back to ``AWS_DEFAULT_REGION`` and the profile's own.
+
+    Raises:
+        ConfigurationError: one line for each bad value.
+    """
+    try:
+        settings = Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - the library's own argument
+    except ValidationError as refused:
+        raise ConfigurationError("\n".join(_line(problem) for problem in refused.errors())) from None
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise ConfigurationError(f"{env_file}: cannot be read as UTF-8 text ({unreadable})") from None
+    if "aws_region" not in settings.model_fields_set:
+        region = os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile(settings.aws_profile, os.environ)
+        settings = settings.model_copy(update={"aws_region": region}) if region else settings
+    return settings
+
+
+def _region_of_profile(profile: str | None, environ: Mapping[str, str]) -> str | None:
+    name = profile or "default"
+    file = Path(environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    parsed = configparser.RawConfigParser()
+    try:
+        parsed.read(file, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return None  # botocore will say what is wrong with it when credentials are asked for
+    for section in ("default",) if name == "default" else (f"profile {name}", name):
+        if parsed.has_option(section, "region"):
+            return parsed.get(section, "region")
+    return None
+
+
+def _line(problem: Mapping[str, Any]) -> str:
+    """``CACHE_TTL='soon': must be a number, greater than 0``."""
+    name = str(problem["loc"][0])
+    field = Settings.model_fields[name]
+    secret = "Secret" in str(field.annotation)
+    given = "" if secret else f"={problem['input']!r}"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{name.upper()}{given}: {_allowed(field) or said}"
+
+
+def _allowed(field: FieldInfo) -> str:
+    kind: object = field.annotation
+    if kind is bool:
+        return "must be true or false"
+    if get_origin(kind) is Literal:
+        return "must be one of " + ", ".join(get_args(kind))
+    if kind is not int and kind is not float:
+        return ""
+    words = ["must be a whole number" if kind is int else "must be a number"]
+    for bound in field.metadata:
+        for sign, word in (("gt", "greater than"), ("ge", "at least"), ("le", "at most")):
+            limit = getattr(bound, sign, None)
+            if limit is not None:
+                words.append(f"{word} {limit}")
+    return ", ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting as a person reads it."""
+
+    variable: str
+    default: str
+    meaning: str
+    allowed: str
+
+
+def describe_settings() -> list[SettingRow]:
+    """All settings in the order of their importance, for ``llm-gateway settings`` and the README."""
+    rows: list[SettingRow] = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "" if default is None or default == () else str(default)
+        shown = shown.lower() if isinstance(default, bool) else shown
+        allowed = _allowed(field).removeprefix("must be ").removeprefix("one of ")
+        rows.append(SettingRow(name.upper(), shown, field.description or "", allowed))
+    return rows
+
+
+def shown_values(settings: Settings) -> dict[str, str]:
+    """The values in force, by variable; secrets as ``(set)``."""
+    values: dict[str, str] = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            values[name.upper()] = "(set)"
+        elif isinstance(value, bool):
+            values[name.upper()] = str(value).lower()
+        elif name in ("allowed_hosts", "allowed_origins"):
+            values[name.upper()] = ",".join(value)
+        else:
+            values[name.upper()] = "" if value is None else str(value)
+    return values

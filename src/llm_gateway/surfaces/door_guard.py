@@ -1,0 +1,66 @@
+"""Who may speak to the HTTP site from a browser: Host and Origin are checked before anything else (DNS rebinding)."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_UNSPECIFIED = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _name_of(authority: str) -> str:
+    """Host name without port and brackets, in lower case; ``""`` where there is none."""
+    try:
+        return (urlsplit(f"//{authority}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+class DoorGuard:
+    """421 for a foreign Host, 403 for a foreign Origin, for every route of the site.
+
+    Bound to all addresses and without ``allowed_hosts`` any Host is served, since its true name is not known; a
+    browser's Origin must then be loopback or listed in ``allowed_origins``.
+    """
+
+    def __init__(
+        self, site: ASGIApp, *, bound_host: str, allowed_hosts: Iterable[str], allowed_origins: Iterable[str]
+    ) -> None:
+        self._site = site
+        named = {_name_of(host) for host in allowed_hosts}
+        self._any_host = bound_host in _UNSPECIFIED and not named
+        self._hosts = named | _LOOPBACK | {bound_host.lower()}
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._site)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        host = _name_of(headers.get(b"host", b"").decode("latin-1"))
+        if not self._any_host and host not in self._hosts:
+            return _refused(421, "unknown_host", "this Host is not served here; add it to ALLOWED_HOSTS")
+        origin = headers.get(b"origin")
+        if origin is not None and not self._welcome(origin.decode("latin-1").lower(), host):
+            return _refused(403, "forbidden_origin", "this Origin is not allowed; add it to ALLOWED_ORIGINS")
+        return None
+
+    def _welcome(self, origin: str, host: str) -> bool:
+        if origin.rstrip("/") in self._origins:
+            return True
+        name = _name_of(origin.partition("://")[2])
+        return is_loopback(name) or (not self._any_host and name == host)
+
+
+def _refused(status: int, code: str, message: str) -> JSONResponse:
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+    return JSONResponse({"error": error}, status)

@@ -1,0 +1,71 @@
+"""One HTTP site: streamable HTTP at ``/mcp``, SSE at ``/sse``, the service's card at ``/``, health at ``/health``."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+
+from fastmcp import FastMCP
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from llm_gateway import __version__
+from llm_gateway.gateway import Gateway
+from llm_gateway.reports import Reports
+from llm_gateway.surfaces.door_guard import DoorGuard
+
+TRANSPORTS = {"streamable-http": "/mcp", "sse": "/sse"}
+
+
+def create_site(
+    *,
+    server: FastMCP,
+    gateway: Gateway,
+    reports: Reports,
+    bound_host: str,
+    allowed_hosts: Iterable[str] = (),
+    allowed_origins: Iterable[str] = (),
+) -> ASGIApp:
+    """The site for one process. Its lifespan closes the gateway.
+
+    Streamable HTTP is stateless and answers as an event stream: progress reaches the caller, and a caller that hangs up
+    cancels its call.
+    """
+    http = server.http_app(path="/mcp", stateless_http=True, json_response=False)
+    sse = server.http_app(path="/sse", transport="sse")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with http.lifespan(http), sse.lifespan(sse):
+            try:
+                yield
+            finally:
+                await gateway.aclose()
+
+    async def card(_: Request) -> JSONResponse:
+        return JSONResponse(
+            {
+                "service": "llm-gateway",
+                "version": __version__,
+                "status": "ok",
+                "transports": TRANSPORTS,
+                "models": len(reports.models()),
+            }
+        )
+
+    async def health(_: Request) -> JSONResponse:
+        closing = gateway.closing
+        return JSONResponse({"status": "closing" if closing else "healthy"}, 503 if closing else 200)
+
+    site = Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/", card, methods=["GET"]),
+            Route("/health", health, methods=["GET"]),
+            Route("/mcp", endpoint=http),
+            Route("/sse", endpoint=sse),
+            Route("/messages/", endpoint=sse),
+        ],
+    )
+    return DoorGuard(site, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)

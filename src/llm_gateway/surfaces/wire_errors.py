@@ -1,0 +1,55 @@
+"""Errors as callers see them: one table from our errors to types and statuses. Texts are ours; a fault that is not a
+GatewayError shows nothing of itself."""
+
+from collections.abc import Mapping
+
+from llm_gateway.domain.errors import GatewayError
+
+INTERNAL = "internal_error"
+_INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
+
+# code: (HTTP status, OpenAI's type of error); codes that are missing are the caller's mistakes.
+_CODES: Mapping[str, tuple[int, str]] = {
+    "model_not_found": (404, "invalid_request_error"),
+    "invalid_api_key": (401, "invalid_request_error"),
+    "upstream_throttled": (429, "rate_limit_error"),
+    "upstream_quota_exceeded": (429, "rate_limit_error"),
+    "upstream_not_ready": (503, "server_error"),
+    "upstream_unavailable": (503, "server_error"),
+    "upstream_connection_error": (503, "server_error"),
+    "upstream_error": (502, "server_error"),
+    "upstream_model_error": (502, "server_error"),
+    "upstream_timeout": (504, "server_error"),
+    "upstream_access_denied": (502, "server_error"),
+    "upstream_auth_error": (502, "server_error"),
+    "upstream_protocol_error": (502, "server_error"),
+    "upstream_stream_error": (502, "server_error"),
+    "overloaded": (503, "server_error"),
+    "draining": (503, "server_error"),
+    INTERNAL: (500, "server_error"),
+}
+_CALLERS_MISTAKE = (400, "invalid_request_error")
+
+
+def status_of(code: str) -> int:
+    """The HTTP status of an error code."""
+    return _CODES.get(code, _CALLERS_MISTAKE)[0]
+
+
+def error_body(error: GatewayError, request_id: str) -> dict[str, object]:
+    """``{code, type, message, retryable, retry_after_ms, request_id, ...facts}``."""
+    after_s = error.retry_after_s
+    return {
+        "code": error.code,
+        "type": _CODES.get(error.code, _CALLERS_MISTAKE)[1],
+        "message": error.message,
+        "retryable": error.retryable,
+        "retry_after_ms": None if after_s is None else round(after_s * 1000),
+        "request_id": request_id,
+        **error.facts(),
+    }
+
+
+def internal_error_body(request_id: str) -> dict[str, object]:
+    """The same shape for a fault of ours, without its text."""
+    return error_body(GatewayError(_INTERNAL_TEXT, code=INTERNAL), request_id)

@@ -1,0 +1,100 @@
+"""Logs to stderr (stdout belongs to MCP): one event for each request, its stations at DEBUG.
+
+Human-readable on a terminal, one JSON object a line otherwise. No prompt, answer or secret is written unless
+``log_prompts`` is on; then prompts and answers are, never secrets.
+"""
+
+import logging
+import sys
+from typing import Any, Literal, TextIO, cast
+
+import orjson
+import structlog
+
+from llm_gateway.domain.content import text_of
+from llm_gateway.telemetry.contract import PaidAttempt, RequestRecord
+
+LogFormat = Literal["auto", "console", "json"]
+LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+
+
+def _to_json(event: dict[str, Any], **_: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def configure_logs(*, level: str, log_format: LogFormat = "auto", stream: TextIO | None = None) -> None:
+    """Sets up structlog for the process and sends the libraries' warnings the same way."""
+    out = stream or sys.stderr
+    human = log_format == "console" or (log_format == "auto" and out.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(serializer=_to_json)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_LibraryHandler()]
+    root.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+class _LibraryHandler(logging.Handler):
+    """Passes what libraries log to structlog: event and logger's name, with the trace when there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        write = log.error if record.levelno >= logging.ERROR else log.warning
+        write(record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
+class RequestLog:
+    """Writes one event for each request."""
+
+    def __init__(self, *, log_prompts: bool = False) -> None:
+        self._log = cast(structlog.typing.FilteringBoundLogger, structlog.get_logger())
+        self._log_prompts = log_prompts
+
+    def step(self, request_id: str, event: str, **facts: object) -> None:
+        """A station, at DEBUG."""
+        self._log.debug(event, request_id=request_id, **facts)
+
+    def attempt_paid(self, attempt: PaidAttempt) -> None:
+        """At DEBUG; an attempt that broke or was abandoned at INFO, since nobody else would tell what it cost."""
+        write = self._log.debug if attempt.outcome == "ok" else self._log.info
+        write(
+            "attempt_paid",
+            request_id=attempt.request_id,
+            model_id=attempt.model_id,
+            outcome=attempt.outcome,
+            total_tokens=attempt.usage.total_tokens,
+            estimated=attempt.usage.estimated,
+            cost_usd=None if attempt.cost_nano_usd is None else attempt.cost_nano_usd / 1e9,
+        )
+
+    def request_ended(self, record: RequestRecord) -> None:
+        """The event ``request``: at INFO, or WARNING when it failed."""
+        facts: dict[str, object] = {
+            "request_id": record.request_id,
+            "outcome": record.outcome,
+            "model": record.model or record.request.model[:200],
+            "model_id": record.model_id,
+            "cached": record.cached,
+            "latency_ms": round(record.latency_ms, 2),
+        }
+        if record.completion is not None:
+            usage = record.completion.usage
+            facts["input_tokens"] = usage.input_tokens
+            facts["output_tokens"] = usage.output_tokens
+            facts["total_tokens"] = usage.total_tokens
+            facts["cost_usd"] = None if record.cost_nano_usd is None else record.cost_nano_usd / 1e9
+            facts["upstream_request_id"] = record.completion.upstream_request_id
+        if self._log_prompts:
+            facts["prompt"] = [(message.role, text_of(message.content)) for message in record.request.messages]
+            facts["answer"] = text_of(record.completion.blocks) if record.completion else None
+        write = self._log.info if record.outcome == "ok" else self._log.warning
+        write("request", **facts)
