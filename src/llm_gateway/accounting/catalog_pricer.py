@@ -18,10 +18,10 @@ class CatalogPricer:
         self._region = region
         self._tariffs: dict[tuple[str, str | None], tuple[Tariff, PriceList]] = {}
 
-    async def prepare(self, model: ResolvedModel) -> None:
-        """Loads the second opinion where the catalog has no on-demand price for this id."""
+    def prepare_soon(self, model: ResolvedModel) -> None:
+        """Begins to load the second opinion, in a thread, where the catalog has no on-demand price for this id."""
         if not self._second_opinion.is_warm and self._tariff(model, None) is None:
-            await self._second_opinion.warm()
+            self._second_opinion.warm_soon()
 
     def price(self, usage: Usage, model: ResolvedModel, tier: str | None) -> Price | None:
         """The price of one call. The second opinion knows on-demand prices only, so it is not asked about tiers."""
@@ -32,6 +32,11 @@ class CatalogPricer:
         if tier is None or tier == "default":
             return self._second_opinion.price(usage, model.invoked_id)
         return None
+
+    def cost_nano_usd(self, usage: Usage, model: ResolvedModel, tier: str | None) -> int | None:
+        """The amount alone, in nano-dollars."""
+        found = self.price(usage, model, tier)
+        return found.nano_usd if found is not None else None
 
     def _tariff(self, model: ResolvedModel, tier: str | None) -> tuple[Tariff, PriceList] | None:
         key = (model.invoked_id, tier)

@@ -25,13 +25,15 @@ class Price:
 class Pricer(Protocol):
     """Knows what a call cost; ``None`` where no price is known, never 0 and never another model's price."""
 
-    async def prepare(self, model: ResolvedModel) -> None:
-        """Loads what pricing this model needs, off the event loop; returns at once for a model with a known price.
-
-        Awaited before, or while, the model is asked, it keeps :meth:`price` from ever blocking.
-        """
+    def prepare_soon(self, model: ResolvedModel) -> None:
+        """Begins, in a thread, to load what pricing this model needs; returns at once. Call it when a model is chosen,
+        so that :meth:`price` has nothing to wait for when the answer is there."""
         ...
 
     def price(self, usage: Usage, model: ResolvedModel, tier: str | None) -> Price | None:
         """The price of one call. ``tier`` is the service tier that the answer names, ``None`` where it names none."""
+        ...
+
+    def cost_nano_usd(self, usage: Usage, model: ResolvedModel, tier: str | None) -> int | None:
+        """The amount alone, in nano-dollars."""
         ...

@@ -1,12 +1,13 @@
 """Prices from the library genai-prices, for ids that the catalog does not know. Never the first word.
 
-The library is imported late (0.2 s): :meth:`SecondOpinion.warm` does so in a thread. It matches ids by likeness, so an
-answer counts only where it is for the very id that was invoked.
+The library is imported late (0.2 s), in a thread: :meth:`SecondOpinion.warm` waits for it, ``warm_soon`` does not. It
+matches ids by likeness, so an answer counts only where it is for the very id that was invoked.
 """
 
 import asyncio
 import importlib.metadata
 import re
+import threading
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Protocol
 
@@ -24,6 +25,8 @@ class SecondOpinion:
     def __init__(self) -> None:
         self._calculate: _Calculate | None = None
         self._source = "genai-prices"
+        self._loading = threading.Lock()
+        self._begun = False
 
     @property
     def is_warm(self) -> bool:
@@ -35,10 +38,16 @@ class SecondOpinion:
         if self._calculate is None:
             await asyncio.to_thread(self._load)
 
+    def warm_soon(self) -> None:
+        """Begins to load the library in a thread and returns at once; does nothing the second time."""
+        if not self._begun:
+            self._begun = True
+            threading.Thread(target=self._load, name="second-opinion", daemon=True).start()
+
     def price(self, usage: Usage, invoked_id: str) -> Price | None:
         """The on-demand price of one call; ``None`` where the library has no price for this very id.
 
-        Blocks for 0.2 s when it is asked before :meth:`warm`.
+        Asked before the library is loaded, it blocks until it is: up to 0.2 s, once in a process.
         """
         found = self.lookup(usage, invoked_id)
         if found is None or not _is_same_model(invoked_id, found[0]):
@@ -52,28 +61,33 @@ class SecondOpinion:
         return calculate(usage, _named_model(invoked_id))
 
     def _load(self) -> "_Calculate":
-        from genai_prices import Usage as TheirUsage
-        from genai_prices import calc_price
+        with self._loading:
+            if self._calculate is None:
+                self._source, self._calculate = _open_library()
+            return self._calculate
 
-        def calculate(usage: Usage, model_id: str) -> tuple[str, Decimal] | None:
-            # Theirs counts cached tokens within the input, and 1-hour writes within the writes.
-            theirs = TheirUsage(
-                input_tokens=usage.total_tokens - usage.output_tokens,
-                output_tokens=usage.output_tokens,
-                cache_read_tokens=usage.cache_read_tokens,
-                cache_write_tokens=usage.cache_write_tokens,
-                cache_write_1h_tokens=usage.cache_write_1h_tokens,
-            )
-            try:
-                answer = calc_price(theirs, model_id, provider_id="aws")
-            except LookupError:
-                return None
-            return answer.model.id, Decimal(answer.total_price)
 
-        calculate(Usage(1, 1), "warm")
-        self._source = f"genai-prices {importlib.metadata.version('genai-prices')}"
-        self._calculate = calculate
-        return calculate
+def _open_library() -> "tuple[str, _Calculate]":
+    from genai_prices import Usage as TheirUsage
+    from genai_prices import calc_price
+
+    def calculate(usage: Usage, model_id: str) -> tuple[str, Decimal] | None:
+        # Theirs counts cached tokens within the input, and 1-hour writes within the writes.
+        theirs = TheirUsage(
+            input_tokens=usage.total_tokens - usage.output_tokens,
+            output_tokens=usage.output_tokens,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        )
+        try:
+            answer = calc_price(theirs, model_id, provider_id="aws")
+        except LookupError:
+            return None
+        return answer.model.id, Decimal(answer.total_price)
+
+    calculate(Usage(1, 1), "load the price list now, too")
+    return f"genai-prices {importlib.metadata.version('genai-prices')}", calculate
 
 
 class _Calculate(Protocol):

@@ -4,6 +4,7 @@ Law: resolving is pure but for a memo of its own answers, and never asks AWS; to
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Literal, get_args
@@ -98,12 +99,12 @@ class Catalog:
         capability: str | None = None,
         lifecycle: str | None = None,
     ) -> list[ModelCard]:
-        """The listed cards, filtered; words are compared without case.
+        """The listed cards with the lifecycle status of ``today``, filtered; words are compared without case.
 
         Raises:
             InvalidRequest: no listed model has this provider, capability or lifecycle; names those there are.
         """
-        cards = [card for card in self._cards if card.listed]
+        cards = [_as_of(card, today) for card in self._cards if card.listed]
         if provider is not None:
             providers = {word for card in cards for word in _provider_words(card)}
             wanted = _one_of("provider", provider, providers)
@@ -113,7 +114,7 @@ class Catalog:
             cards = [card for card in cards if card.can(wanted)]
         if lifecycle is not None:
             wanted = _one_of("lifecycle", lifecycle, get_args(LifecycleStatus))
-            cards = [card for card in cards if status_on(card, today) == wanted]
+            cards = [card for card in cards if card.lifecycle.status == wanted]
         return cards
 
     def _find(self, asked: str, region: str) -> ResolvedModel:
@@ -176,6 +177,11 @@ class Catalog:
 
 
 _HANDICAP: dict[LifecycleStatus, float] = {"active": 0.0, "legacy": 0.05, "retired": 0.1}
+
+
+def _as_of(card: ModelCard, today: date) -> ModelCard:
+    status = status_on(card, today)
+    return card if status == card.lifecycle.status else replace(card, lifecycle=replace(card.lifecycle, status=status))
 
 
 def _invoked_id(card: ModelCard, region: str) -> str:
