@@ -73,7 +73,8 @@ class Completion:
 
     ``stop_reason`` is Bedrock's own word, ``finish_reason`` ours. ``upstream_ms`` is the time from sending to the last
     byte, ``first_delta_ms`` to the first piece of content. ``service_tier`` is the tier that was used, not what was
-    asked for. ``warnings`` says what was changed so that the model could take the request.
+    asked for. ``warnings`` says what was changed so that the model could take the request. ``invoked_id`` is set where
+    another id than the resolved one was invoked (an inference profile): the price belongs to it.
     """
 
     blocks: tuple[Block, ...]
@@ -85,6 +86,7 @@ class Completion:
     first_delta_ms: float | None = None
     service_tier: str | None = None
     warnings: tuple[str, ...] = ()
+    invoked_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,259 @@
+"""One call to Bedrock and what may be mended on the way: fresh credentials, a profile, an answer in one piece.
+
+Nothing else is repeated here, least of all a call that fell silent: it may have been paid for. Loaded on first use,
+for aiohttp takes its time to load.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+
+from llm_gateway.backends.bedrock.answer_stream import StreamedAnswer, WholeAnswer
+from llm_gateway.backends.bedrock.asked import Asked
+from llm_gateway.backends.bedrock.credentials import Access, AccessKeeper, NoAccess
+from llm_gateway.backends.bedrock.faults import (
+    Fault,
+    error_of,
+    http_fault,
+    is_expired_auth,
+    wants_profile,
+    wants_whole,
+    wants_whole_with_tools,
+)
+from llm_gateway.backends.bedrock.parse import Told, parse_whole
+from llm_gateway.backends.bedrock.profiles import profile_for
+from llm_gateway.backends.bedrock.render import render
+from llm_gateway.backends.bedrock.timeouts import Timeouts
+from llm_gateway.backends.bedrock.wire import (
+    MAX_ERROR_BYTES,
+    MAX_WHOLE_ANSWER_BYTES,
+    READ_FAULTS,
+    ConnectTimeout,
+    NoConnection,
+    TooMuch,
+    Wire,
+    headers_of,
+    read_body,
+)
+from llm_gateway.domain.errors import (
+    BackendError,
+    BackendGarbled,
+    BackendRefused,
+    BackendTimeout,
+    BackendUnavailable,
+)
+from llm_gateway.domain.requests import ModelCall
+
+Answer = StreamedAnswer | WholeAnswer
+
+_STREAM, _WHOLE = "converse-stream", "converse"
+_SKEW_WORTH_MENDING_S = 60.0
+
+
+class _Attempt:
+    """How the call goes out this time, and what has been mended already."""
+
+    __slots__ = ("asked", "body", "mended", "operation", "sent", "started_at_s")
+
+    def __init__(self, asked: Asked, body: bytes, operation: str, started_at_s: float) -> None:
+        self.asked = asked
+        self.body = body
+        self.operation = operation
+        self.started_at_s = started_at_s
+        self.sent = False
+        self.mended: set[str] = set()
+
+    def once(self, mend: str) -> bool:
+        """True the first time this mend is asked for."""
+        if mend in self.mended:
+            return False
+        self.mended.add(mend)
+        return True
+
+
+class Exchange:
+    """Everything a running backend has: the pool, the access, and what it has learned about models."""
+
+    def __init__(self, wire: Wire, keeper: AccessKeeper, *, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+        self._wire = wire
+        self._keeper = keeper
+        self._timeouts = timeouts
+        self._clock = clock
+        self._whole_only: set[str] = set()
+        self._whole_with_tools: set[str] = set()
+        self._through: dict[str, str] = {}
+
+    async def open(self, call: ModelCall) -> Answer:
+        """Sends the call; returns with its first event, or the whole answer.
+
+        Raises:
+            GatewayError: as the contract of backends says.
+        """
+        body, warnings = render(call)
+        model_id = call.model.invoked_id
+        asked = Asked(call, warnings, model_id)
+        if model_id in self._through:
+            asked = _through_profile(asked, self._through[model_id])
+        attempt = _Attempt(asked, body, self._operation(call), self._clock())
+        limit_s = self._timeouts.first_event_s if attempt.operation == _STREAM else self._timeouts.total_s
+        try:
+            async with asyncio.timeout(limit_s) as scope:
+                return await self._open(attempt, scope)
+        except TimeoutError as fault:
+            raise self._silent(attempt) from fault
+
+    def _operation(self, call: ModelCall) -> str:
+        card, model_id = call.model.card, call.model.invoked_id
+        with_tools = bool(call.request.tools)
+        if model_id in self._whole_only or (with_tools and model_id in self._whole_with_tools):
+            return _WHOLE
+        if card is None:
+            return _STREAM
+        return _STREAM if card.can("streaming") and (not with_tools or card.can("streaming_tools")) else _WHOLE
+
+    async def _open(self, attempt: _Attempt, scope: asyncio.Timeout) -> Answer:
+        access = await self._access(attempt)
+        while True:
+            try:
+                outcome = await self._send(attempt, access)
+            except NoConnection as fault:
+                if fault.was_stale and attempt.once("stale connection"):
+                    continue
+                raise self._lost(attempt) from fault
+            except ConnectTimeout as fault:
+                raise self._unreached(attempt) from fault
+            if not isinstance(outcome, Fault):
+                return outcome
+            if is_expired_auth(outcome) and attempt.once("auth"):
+                access = await self._renewed(attempt, access, outcome)
+            elif not self._mend(attempt, access, outcome, scope):
+                raise error_of(outcome, attempt.asked)
+
+    async def _access(self, attempt: _Attempt) -> Access:
+        try:
+            return await self._keeper.access()
+        except NoAccess as fault:
+            raise BackendRefused(str(fault), model=attempt.asked.model, code="upstream_auth_error") from fault
+
+    async def _renewed(self, attempt: _Attempt, access: Access, fault: Fault) -> Access:
+        if "ignature" in fault.message and self._clock_was_wrong(fault):
+            return access
+        try:
+            return await self._keeper.renewed(access)
+        except NoAccess as refusal:
+            raise error_of(fault, attempt.asked) from refusal
+
+    def _clock_was_wrong(self, fault: Fault) -> bool:
+        try:
+            server_now_s = parsedate_to_datetime(fault.date or "").timestamp()
+        except ValueError:
+            return False
+        if abs(server_now_s - self._keeper.signing_time_s()) < _SKEW_WORTH_MENDING_S:
+            return False
+        self._keeper.correct_clock(server_now_s)
+        return True
+
+    def _mend(self, attempt: _Attempt, access: Access, fault: Fault, scope: asyncio.Timeout) -> bool:
+        """Whether the call can go out once more, in another form."""
+        model_id = attempt.asked.call.model.invoked_id
+        if wants_profile(fault) and attempt.once("profile"):
+            profile_id = profile_for(model_id, attempt.asked.call.model.card, access.region)
+            if profile_id is None:
+                return False
+            self._through[model_id] = profile_id
+            attempt.asked = _through_profile(attempt.asked, profile_id)
+            return True
+        if attempt.operation == _STREAM and (wants_whole(fault) or wants_whole_with_tools(fault)):
+            (self._whole_only if wants_whole(fault) else self._whole_with_tools).add(model_id)
+            attempt.operation = _WHOLE
+            scope.reschedule(asyncio.get_running_loop().time() + self._timeouts.total_s)
+            return True
+        return False
+
+    async def _send(self, attempt: _Attempt, access: Access) -> Answer | Fault:
+        attempt.sent = True
+        response = await self._wire.post(access, attempt.asked.invoked_id, attempt.operation, attempt.body)
+        try:
+            return await self._read(response, attempt)
+        except BaseException:
+            response.close()
+            raise
+
+    async def _read(self, response: aiohttp.ClientResponse, attempt: _Attempt) -> Answer | Fault:
+        headers, asked = headers_of(response), attempt.asked
+        if response.status != 200:
+            return await _read_fault(response)
+        told = Told(headers.get("x-amzn-requestid"))
+        content_type = headers.get("content-type", "")
+        if "vnd.amazon.eventstream" in content_type:
+            answer = StreamedAnswer(
+                response,
+                asked,
+                request_id=told.request_id,
+                timeouts=self._timeouts,
+                started_at_s=attempt.started_at_s,
+                clock=self._clock,
+            )
+            await answer.begin()
+            return answer
+        try:
+            body = await read_body(response, MAX_WHOLE_ANSWER_BYTES)
+        except (TooMuch, *READ_FAULTS) as fault:
+            raise _garbled("the connection broke in the middle of the answer", asked, told) from fault
+        if body and "json" not in content_type:
+            raise _garbled(f"Bedrock answered 200 with the content type {content_type[:60]!r}", asked, told)
+        return WholeAnswer(
+            parse_whole(body, asked, replace(told, upstream_ms=(self._clock() - attempt.started_at_s) * 1_000))
+        )
+
+    # --- what can go wrong --------------------------------------------------------------------------------------------
+
+    def _silent(self, attempt: _Attempt) -> BackendError:
+        setting, waited_s = ("BEDROCK_FIRST_EVENT_TIMEOUT", self._timeouts.first_event_s)
+        if attempt.operation == _WHOLE:
+            setting, waited_s = ("BEDROCK_TOTAL_TIMEOUT", self._timeouts.total_s)
+        return BackendTimeout(
+            f"{attempt.asked.model} gave no answer within {waited_s:g} s ({setting}); it may have been paid for",
+            model=attempt.asked.model,
+            spent=attempt.asked.input_spent() if attempt.sent else None,
+        )
+
+    def _unreached(self, attempt: _Attempt) -> BackendError:
+        return BackendTimeout(
+            f"no connection to Bedrock within {self._timeouts.connect_s:g} s (BEDROCK_CONNECT_TIMEOUT); check the "
+            "region, the network and the proxy settings",
+            model=attempt.asked.model,
+        )
+
+    def _lost(self, attempt: _Attempt) -> BackendError:
+        return BackendUnavailable(
+            "the connection to Bedrock was refused or lost before an answer came; check the region, the endpoint, the "
+            "network and the proxy settings",
+            model=attempt.asked.model,
+            code="upstream_connection_error",
+            retry_after_s=1.0,
+        )
+
+
+def _through_profile(asked: Asked, profile_id: str) -> Asked:
+    warning = f"{asked.model} was invoked through the inference profile {profile_id}: its price and regions apply"
+    return replace(asked, invoked_id=profile_id, warnings=(*asked.warnings, warning))
+
+
+def _garbled(message: str, asked: Asked, told: Told) -> BackendGarbled:
+    return BackendGarbled(
+        f"{message}; ask again", model=asked.model, spent=asked.input_spent(), upstream_request_id=told.request_id
+    )
+
+
+async def _read_fault(response: aiohttp.ClientResponse) -> Fault:
+    try:
+        body = await read_body(response, MAX_ERROR_BYTES)
+    except (TooMuch, *READ_FAULTS):
+        body = b""  # the status and the type say enough
+    fault = http_fault(response.status, headers_of(response), body)
+    response.close()
+    return fault
