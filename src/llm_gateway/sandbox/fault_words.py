@@ -28,7 +28,6 @@ TOO_LONG = {
     "schema": "Malformed input request: expected maxLength: 200000, actual: 227255, please reformat your input.",
     "openai": "This model's maximum context length is 131072 tokens. Please reduce the length of the messages.",
 }
-_TOO_LONG_OF_FAMILY = {"claude": "claude", "nova": "nova", "openai": "openai", "titan": "schema", "llama": "model"}
 _DENIED = {
     "account": "Your account is not authorized to invoke this API operation.",
     "model": "You don't have access to the model with the specified model ID.",
@@ -66,8 +65,9 @@ def _throttle(message: str) -> Refusing:
 
 
 def _too_long(model: ModelId, argument: str) -> Refusal:
-    spelling = argument or _TOO_LONG_OF_FAMILY.get(model.facts.family, "bare")
-    return Refusal(400, "ValidationException", TOO_LONG.get(spelling, TOO_LONG["bare"]))
+    if argument in TOO_LONG:
+        return Refusal(400, "ValidationException", TOO_LONG[argument])
+    return model.facts.too_long(model.facts.context_tokens * 9 // 8).refusal
 
 
 def _access_denied(model: ModelId, argument: str) -> Refusal:

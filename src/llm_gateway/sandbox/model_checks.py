@@ -209,6 +209,4 @@ def _check_structure(config: Json, facts: ModelFacts) -> None:
 def _check_length(body: Json, facts: ModelFacts) -> None:
     counted = request_tokens(body)
     if counted > facts.context_tokens:
-        raise from_the_model(
-            facts.overflow.replace("{tokens}", str(counted)).replace("{limit}", str(facts.context_tokens))
-        )
+        raise facts.too_long(counted)

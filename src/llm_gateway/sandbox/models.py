@@ -11,11 +11,12 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, cast
 
-from llm_gateway.sandbox.refusals import invalid
+from llm_gateway.sandbox.refusals import Refused, from_the_model, invalid
 from llm_gateway.sandbox.wire_json import Json, as_object, objects
 
 PROFILE_PREFIXES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "sa", "global")
 NO_MODEL = ("does-not-exist", "unknown-model", "no-such-model")
+FAULT_MARK = "--fault-"
 _ID = re.compile(r"[a-z0-9-]{1,63}\.[a-zA-Z0-9.\-_]{1,80}(:[0-9]{1,3}|:[0-9]{1,3}:[0-9a-z]{1,20}|:[0-9.]+)?")
 _ARN = re.compile(r"arn:aws[a-z-]*:(bedrock|sagemaker):[a-z0-9-]*:[0-9]*:([a-z-]+)/([a-zA-Z0-9.:_\-/]+)")
 _OPAQUE = frozenset(
@@ -59,6 +60,11 @@ class ModelFacts:
     profiles: tuple[str, ...] = ()
     output: tuple[str, ...] = ("TEXT",)
 
+    def too_long(self, counted_tokens: int) -> Refused:
+        """How this family says that its context is full."""
+        told = self.overflow.replace("{tokens}", str(counted_tokens)).replace("{limit}", str(self.context_tokens))
+        return from_the_model(told)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
@@ -77,11 +83,12 @@ class ModelId:
 
 @lru_cache(maxsize=4096)
 def read_model_id(given: str) -> ModelId:
-    """Raises Refused: no model has such an id."""
-    arn = _ARN.fullmatch(given)
+    """A `--fault-NAME` at the end is no part of the id. Raises Refused: no model has such an id."""
+    asked = given.partition(FAULT_MARK)[0]
+    arn = _ARN.fullmatch(asked)
     if arn and arn.group(2) in _OPAQUE:
         return ModelId(given, arn.group(3), True, facts_of("sandbox.any"))
-    bare = arn.group(3) if arn else given
+    bare = arn.group(3) if arn else asked
     through_profile = bool(arn) and arn.group(2) == "inference-profile" if arn else False
     for prefix in PROFILE_PREFIXES:
         if bare.startswith(prefix + "."):
