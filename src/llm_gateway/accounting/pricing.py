@@ -36,16 +36,22 @@ class Rates:
     divisor: int
 
     def nano_usd(self, usage: Usage) -> int:
-        """The exact sum, rounded half to even once."""
-        total = (
+        """The sum, rounded half to even once."""
+        whole, rest = divmod(self._sum(usage), self.divisor)
+        return whole + (2 * rest > self.divisor or (2 * rest == self.divisor and whole % 2 == 1))
+
+    def exact_nano_usd(self, usage: Usage) -> Fraction:
+        """The sum before it is rounded."""
+        return Fraction(self._sum(usage), self.divisor)
+
+    def _sum(self, usage: Usage) -> int:
+        return (
             usage.input_tokens * self.input
             + usage.cache_read_tokens * self.cache_read
             + usage.cache_write_5m_tokens * self.cache_write_5m
             + usage.cache_write_1h_tokens * self.cache_write_1h
             + usage.output_tokens * self.output
         )
-        whole, rest = divmod(total, self.divisor)
-        return whole + (2 * rest > self.divisor or (2 * rest == self.divisor and whole % 2 == 1))
 
 
 @dataclass(frozen=True, slots=True)

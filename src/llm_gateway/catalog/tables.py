@@ -81,9 +81,12 @@ class Table:
             return None
         if isinstance(value, str) and value.replace(".", "", 1).isdecimal():
             value = Decimal(value)
-        if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value < 1_000_000:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
             self._wrong(key, value, "US dollars per million tokens, e.g. 0.8")
-        return Decimal(value)
+        found = Decimal(value)
+        if not found.is_finite() or not 0 <= found < 1_000_000:
+            self._wrong(key, value, "US dollars per million tokens, e.g. 0.8")
+        return found
 
     def needed_price(self, key: str) -> Decimal:
         """A price that must be there."""
