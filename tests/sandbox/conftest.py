@@ -1,6 +1,8 @@
 """A sandbox on a real socket, boto3 in a thread, and a bare HTTP client for what boto3 hides."""
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -108,11 +110,11 @@ class Wire:
     ) -> Heard:
         target = URL(f"{self.url}/model/{quote(model, safe='')}/{operation}", encoded=True)
         headers = {"authorization": authorization} if authorization else {}
-        data = {"data": body} if isinstance(body, bytes) else {"json": body}
+        data = io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
         chunks: list[bytes] = []
         status, got, ended = 0, {}, "whole"
         try:
-            async with asyncio.timeout(patience_s), self.http.post(target, headers=headers, **data) as response:
+            async with asyncio.timeout(patience_s), self.http.post(target, headers=headers, data=data) as response:
                 status, got = response.status, {name.lower(): value for name, value in response.headers.items()}
                 async for chunk in response.content.iter_any():
                     chunks.append(chunk)
@@ -120,10 +122,15 @@ class Wire:
             ended = type(fault).__name__
         return Heard(status, got, b"".join(chunks), ended, chunks)
 
-    async def ask(self, text: str, operation: str = "converse", model: str = "amazon.nova-pro-v1:0", **more: Any) -> Heard:
+    async def ask(
+        self, text: str, operation: str = "converse", model: str = "amazon.nova-pro-v1:0", **more: Any
+    ) -> Heard:
         patience_s = more.pop("patience_s", 5)
         return await self.post(
-            model, operation, {"messages": [{"role": "user", "content": [{"text": text}]}], **more}, patience_s=patience_s
+            model,
+            operation,
+            {"messages": [{"role": "user", "content": [{"text": text}]}], **more},
+            patience_s=patience_s,
         )
 
     async def page(self, method: str, path: str, **more: Any) -> tuple[int, Any]:

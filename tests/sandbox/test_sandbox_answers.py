@@ -68,7 +68,9 @@ async def test_tokens_add_up_and_follow_the_length(aws, text):
 async def test_counting_tells_the_input_tokens_of_the_call(aws):
     messages, system = [user({"text": "Hello there"})], [{"text": "Be brief."}]
     model = "anthropic.claude-haiku-4-5-20251001-v1:0"
-    counted = await aws.call("count_tokens", modelId=model, input={"converse": {"messages": messages, "system": system}})
+    counted = await aws.call(
+        "count_tokens", modelId=model, input={"converse": {"messages": messages, "system": system}}
+    )
     answer = await aws.converse(messages=messages, system=system, model=f"us.{model}")
     assert counted["inputTokens"] == answer["usage"]["inputTokens"]
     invoked = await aws.call("count_tokens", modelId=model, input={"invokeModel": {"body": b'{"messages": []}'}})
@@ -179,7 +181,10 @@ async def test_structured_output_fits_its_schema(aws):
 
 
 async def test_a_schema_that_refers_to_itself_ends(aws):
-    schema = {"$ref": "#/$defs/n", "$defs": {"n": {"properties": {"next": {"$ref": "#/$defs/n"}}, "required": ["next"]}}}
+    schema = {
+        "$ref": "#/$defs/n",
+        "$defs": {"n": {"properties": {"next": {"$ref": "#/$defs/n"}}, "required": ["next"]}},
+    }
     form = {"type": "json_schema", "structure": {"jsonSchema": {"schema": json.dumps(schema)}}}
     made = json.loads(text_of(await aws.converse("Make one", CLAUDE, outputConfig={"textFormat": form})))
     assert "next" in made
@@ -189,14 +194,20 @@ async def test_claude_thinks_first_and_signs_it(aws):
     answer = await aws.converse("Hard", CLAUDE, additionalModelRequestFields=THINKING)
     thought = answer["output"]["message"]["content"][0]["reasoningContent"]["reasoningText"]
     assert thought["text"] and thought["signature"]
-    told = whole_of([next(iter(e.items())) for e in await aws.stream("Hard", CLAUDE, additionalModelRequestFields=THINKING)])
+    told = whole_of(
+        [next(iter(e.items())) for e in await aws.stream("Hard", CLAUDE, additionalModelRequestFields=THINKING)]
+    )
     assert told["output"] == answer["output"]
 
 
 @pytest.mark.parametrize(
     ("model", "fields", "text"),
     [
-        ("us.amazon.nova-2-lite-v1:0", {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}, "[REDACTED]"),
+        (
+            "us.amazon.nova-2-lite-v1:0",
+            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}},
+            "[REDACTED]",
+        ),
         ("openai.gpt-oss-120b-1:0", {"reasoning_effort": "high"}, None),
         ("us.deepseek.r1-v1:0", {}, None),
         ("qwen.qwen3-32b-v1:0", {"reasoning_config": "high"}, None),

@@ -67,7 +67,8 @@ SHAPES = [
     ({"serviceTier": {"type": "x"}},
      detected(broken("x", "serviceTier.type", "satisfy enum value set: [priority, default, flex, reserved]"))),
     ({"novelty": 1},
-     "Malformed input request: #: extraneous key [novelty] is not permitted, please reformat your input and try again."),
+     "Malformed input request: #: extraneous key [novelty] is not permitted, please reformat your input and try "
+     "again."),
     ({"messages": [{**GREETING, "x": 1}]},
      "Malformed input request: #/messages/0: extraneous key [x] is not permitted, please reformat your input and try "
      "again."),
@@ -81,11 +82,17 @@ UNREADABLE = [
     ({"inferenceConfig": {"maxTokens": 1.5}}, "DECIMAL_VALUE can not be converted to an Integer"),
     ({"inferenceConfig": {"topP": "1"}}, "STRING_VALUE can not be converted to a Float"),
     ({"messages": [{"role": "user", "content": [{"text": 3}]}]}, "NUMBER_VALUE can not be converted to a String"),
-    ({"messages": [{"role": "user", "content": [{"text": {}}]}]}, "Start of structure or map found where not expected."),
+    (
+        {"messages": [{"role": "user", "content": [{"text": {}}]}]},
+        "Start of structure or map found where not expected.",
+    ),
     ({"messages": [{"role": "user", "content": [{"text": []}]}]}, "Start of list found where not expected."),
     ({"requestMetadata": 3}, "NUMBER_VALUE can not be converted to a Map"),
     ({"messages": [None]}, "NULL_VALUE can not be converted to an Object"),
-    ({"toolConfig": {"tools": [{"toolSpec": {**SPEC, "strict": 1}}]}}, "NUMBER_VALUE can not be converted to a Boolean"),
+    (
+        {"toolConfig": {"tools": [{"toolSpec": {**SPEC, "strict": 1}}]}},
+        "NUMBER_VALUE can not be converted to a Boolean",
+    ),
 ]
 CONVERSATIONS = [
     ({"messages": []}, "A conversation must start with a user message."),
@@ -123,7 +130,8 @@ MODELS = [
      PREFIX + "`temperature` and `top_p` cannot both be specified for this model. Please use only one."),
     (OPUS, {"inferenceConfig": {"topP": 1}}, PREFIX + "`top_p` is deprecated for this model."),
     (OPUS, {"messages": [GREETING, REPLY]}, PREFIX + "This model does not support assistant message prefill."),
-    (FABLE, {"toolConfig": {**TOOLS, "toolChoice": {"any": {}}}}, "This model doesn't support the toolConfig.toolChoice"),
+    (FABLE, {"toolConfig": {**TOOLS, "toolChoice": {"any": {}}}},
+     "This model doesn't support the toolConfig.toolChoice"),
     (NOVA, {"toolConfig": {**TOOLS, "toolChoice": {"tool": {"name": "no"}}}}, "Tool 'no' not found in provided tools."),
     (NOVA, {"toolConfig": {"tools": TOOLS["tools"] * 2}}, "The tool config contains duplicate tool names: look"),
     ("us.deepseek.r1-v1:0", {"toolConfig": TOOLS}, "This model doesn't support tool use."),
@@ -136,10 +144,13 @@ MODELS = [
      {"messages": [{"role": "user", "content": [
          {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/key"}}}}]}]},
      "This model doesn't support the s3Uri field. Remove s3Uri and try again."),
-    (NOVA, {"system": [{"text": "a"}, POINT] * 5}, PREFIX + "A maximum of 4 blocks with cache_control may be provided."),
-    (NOVA, {"additionalModelRequestFields": {"top_k": 5}}, PREFIX + "Malformed input request: #: extraneous key [top_k]"),
+    (NOVA, {"system": [{"text": "a"}, POINT] * 5},
+     PREFIX + "A maximum of 4 blocks with cache_control may be provided."),
+    (NOVA, {"additionalModelRequestFields": {"top_k": 5}},
+     PREFIX + "Malformed input request: #: extraneous key [top_k]"),
     (SONNET, {"additionalModelRequestFields": {"topK": 5}}, PREFIX + "topK: Extra inputs are not permitted"),
-    ("openai.gpt-oss-20b-1:0", {"additionalModelRequestFields": {"reasoning_effort": "none"}}, PREFIX + "reasoning_effort"),
+    ("openai.gpt-oss-20b-1:0", {"additionalModelRequestFields": {"reasoning_effort": "none"}},
+     PREFIX + "reasoning_effort"),
     (NOVA, schema("{}"), "This model doesn't support the outputConfig.textFormat field."),
     (SONNET, schema("{"), "The value at outputConfig.textFormat.structure.jsonSchema.schema is no JSON"),
     (SONNET, schema("[]"), "The value at outputConfig.textFormat.structure.jsonSchema.schema must be a JSON object."),
@@ -159,8 +170,8 @@ MODELS = [
     (SONNET, thinking(inferenceConfig={"maxTokens": 1024}), PREFIX + "`max_tokens` must be greater than"),
     (SONNET, {"additionalModelRequestFields": {"thinking": {"type": "adaptive"}}}, PREFIX + "adaptive thinking"),
     ("anthropic.claude-3-5-sonnet-20241022-v2:0", {},
-     "Invocation of model ID anthropic.claude-3-5-sonnet-20241022-v2:0 with on-demand throughput isn’t supported. Retry "
-     "your request with the ID or ARN of an inference profile that contains this model."),
+     "Invocation of model ID anthropic.claude-3-5-sonnet-20241022-v2:0 with on-demand throughput isn’t supported. "
+     "Retry your request with the ID or ARN of an inference profile that contains this model."),
     ("meta.llama3-8b-instruct-v1:0", {"messages": [{"role": "user", "content": [{"text": "word " * 8000}]}]},
      PREFIX + "Input is too long for requested model."),
     (SONNET, {"messages": [{"role": "user", "content": [{"text": "x" * 900000}]}]},
@@ -180,7 +191,8 @@ FINE = [
     ("arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc123", {}),
     (NOVA, {"messages": [GREETING, {"role": "assistant", "content": [
         {"toolUse": {"toolUseId": "s", "name": "look", "input": {}, "type": "server_tool_use"}},
-        {"toolResult": {"toolUseId": "s", "content": [{"json": {}}], "type": "look_result"}}, {"text": "So"}]}, GREETING],
+        {"toolResult": {"toolUseId": "s", "content": [{"json": {}}], "type": "look_result"}},
+        {"text": "So"}]}, GREETING],
         "toolConfig": {"tools": [{"systemTool": {"name": "look"}}]}}),
 ]  # fmt: skip
 
@@ -216,7 +228,10 @@ async def test_a_conversation_has_an_order(wire, body, words):
 
 
 async def test_one_strange_result_among_as_many_calls_is_named(wire):
-    two = {"role": "assistant", "content": [*CALL["content"], {"toolUse": {"toolUseId": "t2", "name": "look", "input": {}}}]}
+    two = {
+        "role": "assistant",
+        "content": [*CALL["content"], {"toolUse": {"toolUseId": "t2", "name": "look", "input": {}}}],
+    }
     both = [result()["content"][0], result(toolUseId="t2")["content"][0], result(toolUseId="t3")["content"][0]]
     given = {"messages": [GREETING, two, {"role": "user", "content": both}], "toolConfig": TOOLS}
     assert "exceeds the number" in (await refusal(wire, NOVA, "converse", given))[2]

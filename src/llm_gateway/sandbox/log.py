@@ -73,6 +73,7 @@ class RequestLog:
         fault: str | None = None,
         status: int | None = None,
         outcome: str | None = None,
+        request_id: str | None = None,
     ) -> None:
         """Adds what has become known; a record that was cleared meanwhile is left alone."""
         record = self._records.get(number)
@@ -83,6 +84,7 @@ class RequestLog:
                 fault=fault or record.fault,
                 status=status or record.status,
                 outcome=outcome or record.outcome,
+                request_id=request_id or record.request_id,
             )
 
     def close(self, number: int) -> None:

@@ -141,6 +141,7 @@ class Sandbox:
         )
         try:
             play = await self._play(request, number, operation, model_id)
+            self._log.note(number, request_id=play.headers.get("x-amzn-requestid"))
             stage = Stage(
                 request, {"x-amzn-requestid": request_id}, lambda status: self._log.note(number, status=status)
             )

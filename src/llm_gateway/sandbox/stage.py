@@ -22,7 +22,7 @@ class Stage:
 
     async def perform(self, play: Play) -> web.StreamResponse:
         """Raises asyncio.CancelledError when the client leaves first, ConnectionError when writing shows it."""
-        headers = {**play.headers, **self._headers}
+        headers = {**self._headers, **play.headers}  # a recording brings its own request id
         if isinstance(play.steps, tuple) and len(play.steps) == 1:
             (only,) = play.steps
             if isinstance(only, Send) and len(only.data) == play.length:
