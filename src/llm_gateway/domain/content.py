@@ -6,7 +6,7 @@ changed once it is inside a block.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 Role = Literal["user", "assistant"]
 MediaKind = Literal["image", "document", "video", "audio"]
@@ -91,6 +91,25 @@ class Message:
     content: tuple[Block, ...]
 
 
+def cited_texts(block: Native) -> list[str]:
+    """The texts of an answer with citations (``citationsContent``); none for any other block."""
+    if block.kind != "citationsContent" or not isinstance(block.body, dict):
+        return []
+    parts = cast("dict[str, object]", block.body).get("content")
+    if not isinstance(parts, list):
+        return []
+    texts = [
+        cast("dict[str, object]", part).get("text") for part in cast("list[object]", parts) if isinstance(part, dict)
+    ]
+    return [text for text in texts if isinstance(text, str)]
+
+
 def text_of(blocks: tuple[Block, ...]) -> str:
-    """All plain text of the blocks, joined without a separator; tool calls and reasoning are left out."""
-    return "".join([block.text for block in blocks if isinstance(block, Text)])
+    """All text of the blocks, cited text too, joined without a separator; tool calls and reasoning are left out."""
+    pieces: list[str] = []
+    for block in blocks:
+        if isinstance(block, Text):
+            pieces.append(block.text)
+        elif isinstance(block, Native):
+            pieces.extend(cited_texts(block))
+    return "".join(pieces)

@@ -13,7 +13,11 @@ from typing import Any, Literal
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.tokens import FrozenAuthToken
+
+from llm_gateway.backends.bedrock.aws_session import AwsSession
+from llm_gateway.backends.bedrock.credentials import AccessWish, NoAccess
 
 _CONFIG = {
     "connect_timeout": 5,
@@ -62,31 +66,28 @@ class AccountModels:
 
 
 async def read_account(
-    region: str, *, session: botocore.session.Session | None = None, endpoint_url: str | None = None
+    region: str, *, wish: AccessWish | None = None, endpoint_url: str | None = None
 ) -> AccountModels:
-    """Both lists. Without a session the AWS default chain gives the credentials.
+    """Both lists. ``wish`` names credentials given by hand, ``endpoint_url`` another control plane; what is left out is
+    AWS's own to find.
 
     Raises:
         AccountUnreadable: says why, and how to mend it.
     """
-    return await asyncio.to_thread(_read, region, session, endpoint_url)
+    return await asyncio.to_thread(_read, region, wish or AccessWish(), endpoint_url)
 
 
-def _read(region: str, session: botocore.session.Session | None, endpoint_url: str | None) -> AccountModels:
+def _read(region: str, wish: AccessWish, endpoint_url: str | None) -> AccountModels:
     try:
-        client: Any = (session or botocore.session.get_session()).create_client(
-            "bedrock", region_name=region, endpoint_url=endpoint_url, config=Config(**_CONFIG)
-        )
+        client = _client(region, wish, endpoint_url)
         try:
             summaries = client.list_foundation_models().get("modelSummaries", [])
             models = tuple(_model(summary) for summary in summaries)
             return AccountModels(region, models, tuple(_profiles(client)))
         finally:
             client.close()
-    except (NoCredentialsError, PartialCredentialsError) as fault:
-        raise AccountUnreadable(
-            f"no usable AWS credentials ({fault}); set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        ) from fault
+    except NoAccess as fault:
+        raise AccountUnreadable(str(fault)) from fault
     except ClientError as fault:
         error: Mapping[str, Any] = fault.response.get("Error", {})
         raise AccountUnreadable(
@@ -95,6 +96,32 @@ def _read(region: str, session: botocore.session.Session | None, endpoint_url: s
         ) from fault
     except (BotoCoreError, ValueError) as fault:  # ValueError: botocore's word for an address that is none
         raise AccountUnreadable(f"Bedrock's control plane in {region} did not answer: {fault}") from fault
+
+
+def _client(region: str, wish: AccessWish, endpoint_url: str | None) -> Any:
+    identity = AwsSession(wish).identity()
+    session = botocore.session.Session(profile=wish.profile)
+    session.register_component("token_provider", _GivenToken(identity.bearer_token))
+    signature = {"signature_version": "bearer"} if identity.bearer_token else {}
+    return session.create_client(
+        "bedrock",
+        region_name=region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=identity.access_key_id,
+        aws_secret_access_key=identity.secret_access_key,
+        aws_session_token=identity.session_token,
+        config=Config(**_CONFIG, **signature),
+    )
+
+
+class _GivenToken:
+    """botocore's token provider, for the one token that was chosen."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def load_token(self, **_: object) -> FrozenAuthToken | None:
+        return FrozenAuthToken(self._token) if self._token else None
 
 
 def _profiles(client: Any) -> Iterator[AccountProfile]:

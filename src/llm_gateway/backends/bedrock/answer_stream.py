@@ -6,7 +6,6 @@ connection go at once.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 
 import aiohttp
 
@@ -72,11 +71,11 @@ class StreamedAnswer:
         self._timeouts = timeouts
         self._clock = clock
         self._started_at_s = started_at_s
-        self._told = Told(request_id)
+        self._request_id = request_id
+        self._first_delta_ms: float | None = None
         self._transcript = Transcript()
         self._splitter = FrameSplitter()
         self._first: list[Delta] = []
-        self._said_something = False
         self._completion: Completion | None = None
         self._failure: GatewayError | None = None
         self._loop = asyncio.get_running_loop()
@@ -177,9 +176,8 @@ class StreamedAnswer:
                 raise self._told_fault(head, payload, bool(deltas))
 
     def _after_events(self, deltas: list[Delta]) -> None:
-        if deltas and not self._said_something:
-            self._said_something = True
-            self._told = replace(self._told, first_delta_ms=self._elapsed_ms())
+        if deltas and self._first_delta_ms is None:
+            self._first_delta_ms = self._elapsed_ms()
         if self._transcript.is_whole and self._response.content.at_eof():
             self._end()
         elif self._watchdog is not None:
@@ -206,13 +204,13 @@ class StreamedAnswer:
         return (self._clock() - self._started_at_s) * 1_000
 
     def _now_told(self) -> Told:
-        return replace(self._told, upstream_ms=self._elapsed_ms())
+        return Told(self._request_id, self._elapsed_ms(), self._first_delta_ms)
 
     # --- what can go wrong --------------------------------------------------------------------------------------------
 
     def _told_fault(self, head: Head, payload: bytes, has_deltas: bool) -> GatewayError:
-        fault = frame_fault(head, payload, self._told.request_id)
-        if self._said_something or has_deltas:
+        fault = frame_fault(head, payload, self._request_id)
+        if has_deltas or self._first_delta_ms is not None:
             return stream_error_of(fault, self._asked, self._asked.spent(self._transcript.output_tokens()))
         return error_of(fault, self._asked, self._asked.input_spent())
 
@@ -230,7 +228,7 @@ class StreamedAnswer:
             f"the answer of {self._asked.model} {what} after {waited_s:g} s ({setting}); it may have been paid for",
             model=self._asked.model,
             spent=self._asked.spent(self._transcript.output_tokens()),
-            upstream_request_id=self._told.request_id,
+            upstream_request_id=self._request_id,
         )
 
     def _garbled(self, message: str) -> BackendGarbled:
@@ -238,5 +236,5 @@ class StreamedAnswer:
             f"{message}; ask again",
             model=self._asked.model,
             spent=self._asked.spent(self._transcript.output_tokens()),
-            upstream_request_id=self._told.request_id,
+            upstream_request_id=self._request_id,
         )

@@ -9,7 +9,7 @@ from typing import cast
 
 from llm_gateway.backends.bedrock.check_blocks import check_block, check_system_block
 from llm_gateway.backends.bedrock.check_json import check_json
-from llm_gateway.domain.content import CachePoint, Message, ToolResult
+from llm_gateway.domain.content import CachePoint, Message, Text, ToolResult
 from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import GenerateRequest, ToolChoice, ToolSpec
 
@@ -75,6 +75,8 @@ def _check_message(message: Message, field: str) -> None:
         raise InvalidRequest(
             f"{field}.content is empty; give it a text or at least one block", field=f"{field}.content"
         )
+    if all([isinstance(block, Text) and block.text.isspace() for block in message.content]):
+        raise InvalidRequest(f"{field}.content is blank; write something or leave it out", field=f"{field}.content")
     for at, block in enumerate(message.content):
         check_block(block, f"{field}.content[{at}]", message.role)
         if isinstance(block, CachePoint) and at == 0:

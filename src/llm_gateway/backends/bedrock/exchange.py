@@ -206,7 +206,7 @@ class Exchange:
         if body and "json" not in content_type:
             raise _garbled(f"Bedrock answered 200 with the content type {content_type[:60]!r}", asked, told)
         return WholeAnswer(
-            parse_whole(body, asked, replace(told, upstream_ms=(self._clock() - attempt.started_at_s) * 1_000))
+            parse_whole(body, asked, Told(told.request_id, (self._clock() - attempt.started_at_s) * 1_000))
         )
 
     # --- what can go wrong --------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from llm_gateway.backends.bedrock.fit_turns import fit_turns
 from llm_gateway.backends.bedrock.json_shape import as_count, as_object
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.content import Block, Message, ToolUse
-from llm_gateway.domain.errors import UnsupportedFeature
 from llm_gateway.domain.requests import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_TEMPERATURE,
@@ -45,12 +44,11 @@ def fit(call: ModelCall) -> Fitted:
 
     Raises:
         InvalidRequest: the conversation cannot be mended with certainty.
-        UnsupportedFeature: the card says that the model refuses what was asked for.
     """
     request, card, warnings = call.request, call.model.card, list[str]()
     messages, system = fit_turns(request, card, warnings)
     temperature, top_p = _sampling(request, card, warnings)
-    tools, tool_choice = _tools(request, card, messages, warnings)
+    tools, tool_choice = _tools(request, messages, warnings)
     return Fitted(
         messages=messages,
         system=system,
@@ -111,7 +109,7 @@ def _sampling(
 
 def _thinks(extra: Mapping[str, object] | None, card: ModelCard | None) -> bool:
     """Claude's thinking, or Nova's at full effort: a temperature beside it is refused."""
-    if card is not None and card.can("thinking_always_on"):
+    if card is not None and card.can("thinking_always_on") and card.provider == "anthropic":
         return True
     if not extra:
         return False
@@ -124,7 +122,7 @@ def _reasons_at_full_effort(extra: Mapping[str, object]) -> bool:
 
 
 def _tools(
-    request: GenerateRequest, card: ModelCard | None, messages: Sequence[Message], warnings: list[str]
+    request: GenerateRequest, messages: Sequence[Message], warnings: list[str]
 ) -> tuple[tuple[ToolSpec, ...], ToolChoice | None]:
     tools, choice = request.tools, request.tool_choice
     used = _tools_used(messages)
@@ -141,13 +139,6 @@ def _tools(
         if used:
             tools = tuple([ToolSpec(name, _EMPTY_SCHEMA) for name in used])
             warnings.append(f"tools named in the history were declared without a schema: {', '.join(used)}")
-    if choice is not None and choice.kind != "auto" and card is not None and card.can("no_forced_tool"):
-        raise UnsupportedFeature(
-            f"{card.name} cannot be forced to call a tool; use the tool choice auto",
-            model=card.name,
-            feature="forced tool choice",
-            field="tool_choice",
-        )
     return tools, choice
 
 

@@ -21,7 +21,7 @@ from llm_gateway.domain.completions import (
     ToolUseStart,
     Usage,
 )
-from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse
+from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, cited_texts
 from llm_gateway.domain.errors import BackendGarbled, BackendUnavailable
 
 INCOMPLETE = "incomplete"
@@ -147,14 +147,6 @@ def deltas_of(blocks: Sequence[Block]) -> list[Delta]:
         elif isinstance(block, Native):
             deltas.extend([TextDelta(at, text) for text in cited_texts(block)])
     return deltas
-
-
-def cited_texts(block: Native) -> list[str]:
-    """The texts of an answer with citations; none for other blocks."""
-    if block.kind != "citationsContent":
-        return []
-    texts = [as_text(as_object(part).get("text")) for part in as_list(as_object(block.body).get("content"))]
-    return [text for text in texts if text]
 
 
 def finish_reason(stop: str, asked: Asked, usage: Usage, request_id: str | None) -> FinishReason:

@@ -25,7 +25,6 @@ def render(call: ModelCall) -> Rendered:
 
     Raises:
         InvalidRequest: Converse would refuse the request; the field and the mend are named.
-        UnsupportedFeature: the model's card says that it refuses what was asked for.
     """
     check_request(call.request, call.model.invoked_id)
     fitted = fit(call)

@@ -4,8 +4,7 @@ Blocks are told apart by their index. Only tool calls, tool results and images a
 block begins with its first delta. Members and events we do not know are passed over.
 """
 
-from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import orjson
 
@@ -15,7 +14,8 @@ from llm_gateway.backends.bedrock.usage_json import read_usage
 from llm_gateway.domain.completions import Delta, ReasoningDelta, TextDelta, ToolInputDelta, ToolUseStart, Usage
 from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse
 
-Json = Mapping[str, object]
+Json = dict[str, Any]
+"""Decoded and not trusted: everything taken from it is looked at first."""
 
 
 class GarbledEvent(ValueError):
@@ -61,7 +61,7 @@ class Transcript:
         if reader is None:
             return
         try:
-            event: object = orjson.loads(payload)
+            event: Any = orjson.loads(payload)
         except orjson.JSONDecodeError as fault:
             raise GarbledEvent(f"a {name} event is no JSON") from fault
         if not isinstance(event, dict):
