@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # a busy machine is no failure
+settings.load_profile("house")
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 TRAFFIC = Path(os.environ.get("LLM_GATEWAY_TRAFFIC") or _CHECKOUT.parent / "shared" / "traffic")

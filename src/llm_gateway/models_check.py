@@ -8,10 +8,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
-from llm_gateway.accounting.pricing import Rates, tariff_of
+from llm_gateway.accounting.pricing import Rates, Tariff, tariff_of
 from llm_gateway.catalog.catalog import Catalog
 from llm_gateway.catalog.ids import geographic_prefixes, reaches_global, split_profile
-from llm_gateway.domain.cards import ModelCard
+from llm_gateway.domain.cards import ModelCard, PriceList
 from llm_gateway.domain.completions import Usage
 
 _SAMPLE_TOKENS = 1_000
@@ -137,45 +137,46 @@ def _differences(card: ModelCard, invoked_id: str, second: PriceLookup, region: 
     prices = card.prices
     if tariff is None or prices is None:
         return
-    samples = [("input", _SAMPLE_TOKENS, tariff.rates), ("output", _SAMPLE_TOKENS, tariff.rates)]
-    if prices.cache_read_per_mtok is not None:
-        samples.append(("cache read", _SAMPLE_TOKENS, tariff.rates))
-    if prices.cache_write_5m_per_mtok is not None:
-        samples.append(("cache write 5m", _SAMPLE_TOKENS, tariff.rates))
-    if prices.cache_write_1h_per_mtok is not None:
-        samples.append(("cache write 1h", _SAMPLE_TOKENS, tariff.rates))
-    samples += [(f"input above {over // 1000}k", over + 1, rates) for over, rates in tariff.steps]
-    for price_class, tokens, rates in samples:
-        usage = _usage(price_class, tokens)
+    for price_class, usage, rates in _samples(prices, tariff):
         found = second.lookup(usage, invoked_id)
-        ours = _exact_usd(rates, usage)
+        ours = rates.exact_nano_usd(usage) / 10**9
         if found is not None and Fraction(found[1]) != ours:
-            per_mtok = Fraction(_PER_MTOK, tokens)
-            yield PriceDifference(
-                card.name,
-                invoked_id,
-                price_class,
-                _decimal(ours * per_mtok),
-                _decimal(Fraction(found[1]) * per_mtok),
-                found[0],
-                prices.source,
-            )
+            yield _difference(card, prices, invoked_id, price_class, usage, ours, found)
 
 
-def _usage(price_class: str, tokens: int) -> Usage:
-    if price_class == "output":
-        return Usage(0, tokens)
-    if price_class == "cache read":
-        return Usage(0, 0, cache_read_tokens=tokens)
-    if price_class == "cache write 5m":
-        return Usage(0, 0, cache_write_5m_tokens=tokens)
-    if price_class == "cache write 1h":
-        return Usage(0, 0, cache_write_1h_tokens=tokens)
-    return Usage(tokens, 0)
+def _samples(prices: PriceList, tariff: Tariff) -> Iterator[tuple[str, Usage, Rates]]:
+    """A call for each price that the card gives."""
+    yield "input", Usage(_SAMPLE_TOKENS, 0), tariff.rates
+    yield "output", Usage(0, _SAMPLE_TOKENS), tariff.rates
+    if prices.cache_read_per_mtok is not None:
+        yield "cache read", Usage(0, 0, cache_read_tokens=_SAMPLE_TOKENS), tariff.rates
+    if prices.cache_write_5m_per_mtok is not None:
+        yield "cache write 5m", Usage(0, 0, cache_write_5m_tokens=_SAMPLE_TOKENS), tariff.rates
+    if prices.cache_write_1h_per_mtok is not None:
+        yield "cache write 1h", Usage(0, 0, cache_write_1h_tokens=_SAMPLE_TOKENS), tariff.rates
+    for over_tokens, rates in tariff.steps:
+        yield f"input above {over_tokens // 1000}k", Usage(over_tokens + 1, 0), rates
 
 
-def _exact_usd(rates: Rates, usage: Usage) -> Fraction:
-    return rates.exact_nano_usd(usage) / 10**9
+def _difference(
+    card: ModelCard,
+    prices: PriceList,
+    invoked_id: str,
+    price_class: str,
+    usage: Usage,
+    ours_usd: Fraction,
+    theirs: tuple[str, Decimal],
+) -> PriceDifference:
+    per_mtok = Fraction(_PER_MTOK, usage.total_tokens)
+    return PriceDifference(
+        name=card.name,
+        invoked_id=invoked_id,
+        price_class=price_class,
+        ours_per_mtok=_decimal(ours_usd * per_mtok),
+        theirs_per_mtok=_decimal(Fraction(theirs[1]) * per_mtok),
+        their_model=theirs[0],
+        our_source=prices.source,
+    )
 
 
 def _decimal(value: Fraction) -> Decimal:

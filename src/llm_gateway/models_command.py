@@ -7,16 +7,17 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from llm_gateway.catalog.catalog import Catalog, load_catalog
 from llm_gateway.domain.cards import ModelCard
-from llm_gateway.domain.errors import InvalidRequest
+from llm_gateway.domain.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
     from llm_gateway.backends.bedrock.account import AccountModels
     from llm_gateway.models_check import AccountReport, PriceDifference, PriceReport
+    from llm_gateway.settings import Settings
 
 ReadAccount = Callable[[str], Awaitable["AccountModels"]]
 Row = tuple[str, ...]
@@ -48,30 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(
     args: argparse.Namespace,
+    settings: "Settings",
     *,
-    region: str,
-    models_file: Path | None,
     read_account: ReadAccount | None = None,
     today: date | None = None,
     stdout: TextIO | None = None,
 ) -> int:
-    """Prints what was asked for; returns the exit code: 0, 1 where ``--check`` found differences, 2 for a bad filter.
+    """Prints what was asked for; returns the exit code: 0, or 1 where ``--check`` found differences.
 
     Raises:
-        ConfigurationError: the models file is wrong.
+        ConfigurationError: the models file is wrong, or a filter names what there is not.
     """
     out = stdout or sys.stdout
     today = today or datetime.now(UTC).date()
-    catalog = load_catalog(models_file)
+    catalog = load_catalog(settings.models_file)
     try:
         cards = catalog.listing(
             provider=args.provider, capability=args.capability, lifecycle=args.lifecycle, today=today
         )
     except InvalidRequest as refused:
-        out.write(f"{refused.message}\n")
-        return 2
+        raise ConfigurationError(f"--{refused.message}") from refused
     if args.check:
-        return _check(catalog, cards, region, today, read_account or _own_account, out)
+        read = read_account or partial(_own_account, settings)
+        return _check(catalog, cards, settings.aws_region, today, read, out)
     if args.json:
         out.write(json.dumps([_as_json(card) for card in cards], indent=2, ensure_ascii=False) + "\n")
     elif args.markdown:
@@ -219,10 +219,20 @@ async def _awaited(asked: "Awaitable[AccountModels]") -> "AccountModels":
     return await asked
 
 
-async def _own_account(region: str) -> "AccountModels":
+async def _own_account(settings: "Settings", region: str) -> "AccountModels":
     from llm_gateway.backends.bedrock.account import read_account
+    from llm_gateway.backends.bedrock.credentials import AccessWish
 
-    return await read_account(region)
+    key_id, secret, session_token = settings.static_credentials or (None, None, None)
+    bearer = settings.aws_bearer_token_bedrock
+    wish = AccessWish(
+        profile=settings.aws_profile,
+        bearer_token=bearer.get_secret_value() if bearer else None,
+        access_key_id=key_id,
+        secret_access_key=secret,
+        session_token=session_token,
+    )
+    return await read_account(region, wish=wish, endpoint_url=settings.aws_endpoint_url_bedrock)
 
 
 def _print_prices(report: "PriceReport", out: TextIO) -> None:

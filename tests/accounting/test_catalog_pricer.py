@@ -59,6 +59,14 @@ def test_a_model_with_a_catalog_price_loads_no_library() -> None:
     assert not untouched.is_warm
 
 
+async def test_the_library_is_waited_for_once() -> None:
+    opinion = SecondOpinion()
+    assert not opinion.is_warm
+    await opinion.warm()
+    await opinion.warm()
+    assert opinion.is_warm
+
+
 async def test_the_library_loads_beside_the_event_loop() -> None:
     opinion = SecondOpinion()
     pricer = CatalogPricer(opinion, region="us-east-1")
@@ -66,11 +74,16 @@ async def test_the_library_loads_beside_the_event_loop() -> None:
     pricer.prepare_soon(unseen("cohere.command-r-v1:0"))
     pricer.prepare_soon(unseen("cohere.command-r-v1:0"))
     assert time.perf_counter() - begun < 0.1
-    await asyncio.wait_for(opinion.warm(), 30)
-    await opinion.warm()
-    assert opinion.is_warm
+    async with asyncio.timeout(30):
+        while not opinion.is_warm:
+            await asyncio.sleep(0.001)
     pricer.prepare_soon(unseen("cohere.command-r-v1:0"))
     assert pricer.price(USAGE, unseen("cohere.command-r-v1:0"), None) is None
+
+
+def test_a_price_that_is_wanted_before_the_library_is_there_waits_for_it() -> None:
+    pricer = CatalogPricer(SecondOpinion(), region="us-east-1")
+    assert pricer.price(USAGE, unseen("us.anthropic.claude-fable-5-2"), None) is not None
 
 
 def test_tariffs_are_kept_within_bounds() -> None:

@@ -194,10 +194,9 @@ def _invoked_id(card: ModelCard, region: str) -> str:
 
 
 def _cased(word: str, card: ModelCard) -> str:
-    """The id as it was asked, in the catalog's spelling of upper and lower case."""
-    if word.lower().endswith(card.id.lower()):
-        return word[: -len(card.id)].lower() + card.id if not word.lower().startswith("arn:") else word
-    return word
+    """An id in the catalog's spelling of upper and lower case; an ARN as it was asked."""
+    prefix, arn, _ = word.lower().partition("arn:")
+    return word if arn and not prefix else word[: -len(card.id)].lower() + card.id
 
 
 def _refusal(asked: str, card: ModelCard, successor: ModelCard | None) -> UnknownModel:
