@@ -74,9 +74,8 @@ async def test_the_library_loads_beside_the_event_loop() -> None:
     pricer.prepare_soon(unseen("cohere.command-r-v1:0"))
     pricer.prepare_soon(unseen("cohere.command-r-v1:0"))
     assert time.perf_counter() - begun < 0.1
-    async with asyncio.timeout(30):
-        while not opinion.is_warm:
-            await asyncio.sleep(0.001)
+    await asyncio.wait_for(opinion.warm(), 30)
+    assert opinion.is_warm
     pricer.prepare_soon(unseen("cohere.command-r-v1:0"))
     assert pricer.price(USAGE, unseen("cohere.command-r-v1:0"), None) is None
 
