@@ -250,7 +250,7 @@ def _print_prices(report: "PriceReport", out: TextIO) -> None:
 
 
 def _print_account(report: "AccountReport", region: str, out: TextIO) -> None:
-    out.write(f"\nModels and profiles against the account's own lists in {region}\n\n")
+    out.write(f"\nAll models and profiles against the account's own lists in {region}\n\n")
     for difference in report.differences:
         out.write(f"{difference}\n")
     out.write(f"{len(report.differences)} differences\n")
