@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
-from llm_gateway.backends.bedrock.client import BedrockBackend, Timeouts
+from llm_gateway.backends.bedrock.client import BedrockBackend
+from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.caching.memory_cache import MemoryCache, NoCache
@@ -85,12 +86,16 @@ def create_app(settings: Settings) -> App:
 
 def create_backend(settings: Settings) -> BedrockBackend:
     """The Bedrock client as the settings want it."""
+    key_id, secret, token = settings.static_credentials or (None, None, None)
+    bearer = settings.aws_bearer_token_bedrock
     return BedrockBackend(
         region=settings.aws_region,
         profile=settings.aws_profile,
         endpoint_url=settings.aws_endpoint_url_bedrock_runtime,
-        bearer_token=settings.aws_bearer_token_bedrock.get_secret_value() if settings.aws_bearer_token_bedrock else None,
-        static_credentials=settings.static_credentials,
+        bearer_token=bearer.get_secret_value() if bearer else None,
+        access_key_id=key_id,
+        secret_access_key=secret,
+        session_token=token,
         timeouts=Timeouts(
             connect_s=settings.bedrock_connect_timeout,
             first_event_s=settings.bedrock_first_event_timeout,

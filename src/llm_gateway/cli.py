@@ -4,11 +4,11 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from llm_gateway import __version__
 from llm_gateway.domain.errors import ConfigurationError
-from llm_gateway.settings import Settings, describe_settings, load_settings, shown_values
+from llm_gateway.settings import describe_settings, load_settings, shown_values
 
 USAGE_ERROR = 2
 _INTERRUPTED = 130
@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command; its exit code: 0 done, 1 it found something wrong, 2 it was asked wrongly."""
-    parser = _parser()
+    parser = _parser(next((word for word in arguments if not word.startswith("-")), None))
     args = parser.parse_args(arguments)
     command: Callable[[argparse.Namespace], int] | None = getattr(args, "command", None)
     if command is None:
@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
         return _INTERRUPTED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="llm-gateway", description="Every Amazon Bedrock model through one MCP server.", allow_abbrev=False
     )
@@ -48,15 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     settings.add_argument("--json", action="store_true", help="as JSON")
     settings.set_defaults(command=_settings)
 
-    late: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
-        "models": ("list the models and their prices; --check compares them with other sources", _add_models),
-        "demo": ("show the gateway at work, on the sandbox or on AWS", _add_demo),
-        "doctor": ("check credentials, region and model access, and say what to mend", _add_doctor),
-        "sandbox": ("serve a Bedrock of your own machine", _add_sandbox),
-        "record": ("proxy real Bedrock and store the exchanges for the sandbox", _add_record),
-    }
-    for name, (help_text, add) in late.items():
-        add(commands.add_parser(name, help=help_text, allow_abbrev=False))
+    for name, (help_text, load) in _LATE.items():
+        late = commands.add_parser(name, help=help_text, allow_abbrev=False)
+        if name == wanted:
+            load(late)
     return parser
 
 
@@ -77,11 +72,7 @@ def _serve(args: argparse.Namespace) -> int:
     host = args.host or settings.llm_gateway_host
     port = settings.llm_gateway_port if args.port is None else args.port
     serving.refuse_open_doors(app, host)
-    bound = serving.listen(host, port)
-    import uvloop
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serving.serve_http(app, host, bound))
+    serving.run_http(app, host, serving.listen(host, port))
     return 0
 
 
@@ -96,12 +87,45 @@ def _settings(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_models(parser: argparse.ArgumentParser) -> None:
+def _models(parser: argparse.ArgumentParser) -> None:
     from llm_gateway import models_command
 
     models_command.add_arguments(parser)
-    parser.set_defaults(command=_with_settings(models_command.run))
+    parser.set_defaults(command=lambda args: models_command.run(args, load_settings()))
 
 
-def _with_settings(command: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace], int]:
-    return lambda args: command(args, load_settings())
+def _demo(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway import demo_command
+
+    demo_command.add_arguments(parser)
+    parser.set_defaults(command=demo_command.run)
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway import doctor_command
+
+    doctor_command.add_arguments(parser)
+    parser.set_defaults(command=lambda args: doctor_command.run(args, load_settings()))
+
+
+def _sandbox(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway.sandbox import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(command=command.run)
+
+
+def _record(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway import record_command
+
+    record_command.add_arguments(parser)
+    parser.set_defaults(command=lambda args: record_command.run(args, load_settings()))
+
+
+_LATE: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "models": ("list the models and their prices; --check compares them with other sources", _models),
+    "demo": ("show the gateway at work, on the sandbox or on AWS", _demo),
+    "doctor": ("check credentials, region and model access, and say what to mend", _doctor),
+    "sandbox": ("serve a Bedrock of your own machine", _sandbox),
+    "record": ("proxy real Bedrock and store the exchanges for the sandbox", _record),
+}

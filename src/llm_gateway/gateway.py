@@ -140,7 +140,7 @@ class Gateway:
     async def _ask(self, admission: Admission, publish: Publish) -> Paid:
         """One call of the model. Whatever its end, what it spent is settled here, once."""
         self._tell_step(admission.request_id, "asking", model_id=admission.call.model.invoked_id)
-        await self._pricer.prepare(admission.call.model)
+        self._pricer.prepare_soon(admission.call.model)
         stream: AnswerStream | None = None
         try:
             stream = await self._backend.open(admission.call)
@@ -162,8 +162,7 @@ class Gateway:
 
     def _settle(self, admission: Admission, usage: Usage, tier: str | None, outcome: str) -> int | None:
         model = admission.call.model
-        price = self._pricer.price(usage, model, tier)
-        cost = price.nano_usd if price else None
+        cost = self._pricer.cost_nano_usd(usage, model, tier)
         attempt = PaidAttempt(
             request_id=admission.request_id,
             model=model.name,

@@ -83,6 +83,18 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
     await Announced(config).serve(sockets=[bound])
 
 
+def run_http(app: App, host: str, bound: socket.socket) -> None:
+    """:func:`serve_http` on the fastest event loop there is here."""
+    import asyncio
+
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # not made for every platform
+        new_event_loop = None
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(serve_http(app, host, bound))
+
+
 def say(line: str) -> None:
     """One line to a person, on stderr."""
     sys.stderr.write(line + "\n")

@@ -76,6 +76,7 @@ class ScriptedBackend:
         self._answers = deque(answers)
         self.calls: list[ModelCall] = []
         self.streams: list[ScriptedStream] = []
+        self.opened = asyncio.Event()
         self.closed = False
 
     async def open(self, call: ModelCall) -> ScriptedStream:
@@ -86,6 +87,7 @@ class ScriptedBackend:
             raise script.error
         stream = ScriptedStream(script)
         self.streams.append(stream)
+        self.opened.set()
         return stream
 
     def estimate(self, call: ModelCall) -> Usage:

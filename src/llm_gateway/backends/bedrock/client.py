@@ -7,8 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from llm_gateway.backends.bedrock.credentials import AccessKeeper, AccessWish, NoAccess
+from llm_gateway.backends.bedrock.estimate import request_tokens
 from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.backends.contract import AnswerStream
+from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import BackendUnavailable
 from llm_gateway.domain.requests import ModelCall
 
@@ -67,6 +69,10 @@ class BedrockBackend:
         """Sends the call and returns with the first event; see :class:`~llm_gateway.backends.contract.Backend`."""
         exchange = self._exchange or await self._opened(call)
         return await exchange.open(call)
+
+    def estimate(self, call: ModelCall) -> Usage:
+        """The input of a call that was given up before its first event, from its size."""
+        return Usage(input_tokens=request_tokens(call.request), output_tokens=0, estimated=True)
 
     async def warm(self) -> None:
         """Loads what the first call needs, in a thread, and looks for credentials; never raises for missing ones."""
