@@ -230,7 +230,8 @@ async def test_thoughts_can_come_redacted(aws):
 
 async def test_a_prefix_is_written_once_and_then_read(aws):
     system = [{"text": "A long rule. " * 1000}, {"cachePoint": {"type": "default"}}]
-    long_lived = [*system, {"text": "More. " * 2000}, {"cachePoint": {"type": "default", "ttl": "1h"}}]
+    long_lived = [system[0], {"cachePoint": {"type": "default", "ttl": "1h"}}, {"text": "More. " * 2000}]
+    long_lived.append({"cachePoint": {"type": "default", "ttl": "1h"}})
     first = (await aws.converse("Hi", CLAUDE, system=system))["usage"]
     second = (await aws.converse("Other", CLAUDE, system=system))["usage"]
     third = (await aws.converse("Hi", CLAUDE, system=long_lived))["usage"]

@@ -308,6 +308,11 @@ async def test_a_model_id_chooses_a_fault(wire, model):
     assert (await wire.ask("Hi", model=model)).status == 429
 
 
+async def test_a_model_id_can_carry_the_argument(wire):
+    assert (await wire.ask("Hi", model="amazon.nova-pro-v1:0--fault-throttle:2")).headers["x-amz-retry-after"] == "2000"
+    assert (await wire.ask("Hi", model="sandbox.fault-stall:0.01")).ended == "whole"
+
+
 async def test_an_unknown_fault_is_named(wire):
     for heard in (await wire.ask("[[fault:thunder]]"), await wire.ask("Hi", model="sandbox.fault-thunder")):
         assert heard.status == 400 and "no fault called 'thunder'" in json.loads(heard.data)["message"]

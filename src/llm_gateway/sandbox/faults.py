@@ -1,7 +1,7 @@
 """Failing on demand: the table of all faults, and how a request chooses one.
 
 Chosen by a script, by a marker in the last user text (`[[fault:stall]]`, `[[fault:slow-first-token:2.5]]`), or by a
-model id that holds `fault-NAME` (`sandbox.fault-throttle`, `amazon.nova-pro-v1:0--fault-throttle`), in this order.
+model id that holds `fault-NAME` (`sandbox.fault-throttle`, `amazon.nova-pro-v1:0--fault-stall:2`), in this order.
 """
 
 import re
@@ -15,7 +15,7 @@ from llm_gateway.sandbox.plays import Play, refusal_play
 from llm_gateway.sandbox.refusals import invalid
 
 _MARKER = re.compile(r"\[\[fault:([a-z0-9-]+)(?::([^\]]*))?\]\]")
-_IN_MODEL_ID = re.compile(r"\bfault-([a-z0-9-]+)")
+_IN_MODEL_ID = re.compile(r"\bfault-([a-z0-9-]+)(?::([0-9.]+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +125,14 @@ def fault_in(model_id: str, last_text: str) -> Chosen | None:
         if "fault-" not in model_id:
             return None
         named = _IN_MODEL_ID.search(model_id)
-        return read_fault(_longest_name(named.group(1))) if named else None
+        return read_fault(_in_model_id(*named.groups())) if named else None
     except ValueError as unknown:
         raise invalid(str(unknown)) from unknown
 
 
-def _longest_name(written: str) -> str:
-    """A model id may go on behind the fault's name (`fault-throttle-v1:0`)."""
-    fitting = [name for name in FAULTS if written == name or written.startswith(name + "-")]
+def _in_model_id(written: str, argument: str | None) -> str:
+    """`fault-stall:2` has an argument; but an id may also just go on behind the name, as in `fault-stall-v1:0`."""
+    if written in FAULTS:
+        return f"{written}:{argument or ''}"
+    fitting = [name for name in FAULTS if written.startswith(name + "-")]
     return max(fitting, key=len, default=written)

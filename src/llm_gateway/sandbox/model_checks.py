@@ -64,12 +64,23 @@ def _check_support(body: Json, facts: ModelFacts, *, streaming: bool) -> None:
         raise from_the_model(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+    for at, message in enumerate(messages):
+        if message["role"] == "system" and not facts.mid_system:
+            raise from_the_model(f"messages.{at}.role: Input should be 'user' or 'assistant'")
+    _check_cache_points(body, messages)
+
+
+def _check_cache_points(body: Json, messages: list[Json]) -> None:
     blocks = [block for message in messages for block in objects(message["content"])]
-    points = sum("cachePoint" in block for block in (*blocks, *objects(body.get("system")), *_tools(body)))
-    if points > _MOST_CACHE_POINTS:
+    places = (*_tools(body), *objects(body.get("system")), *blocks)
+    points = [as_object(block["cachePoint"]) for block in places if "cachePoint" in block]
+    if len(points) > _MOST_CACHE_POINTS:
         raise from_the_model(
-            f"A maximum of {_MOST_CACHE_POINTS} blocks with cache_control may be provided. Found {points}."
+            f"A maximum of {_MOST_CACHE_POINTS} blocks with cache_control may be provided. Found {len(points)}."
         )
+    lives = [point.get("ttl", "5m") for point in points]
+    if "5m" in lives and "1h" in lives[lives.index("5m") :]:
+        raise from_the_model("a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block.")
 
 
 def _check_media(body: Json, facts: ModelFacts) -> None:

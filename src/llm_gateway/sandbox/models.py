@@ -16,6 +16,7 @@ from llm_gateway.sandbox.wire_json import Json, as_object, objects
 
 PROFILE_PREFIXES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "sa", "global")
 NO_MODEL = ("does-not-exist", "unknown-model", "no-such-model")
+_VERSION = re.compile(r"(-\d{8})?(-v?\d+)?(:\d+)?$")
 FAULT_MARK = "--fault-"
 _ID = re.compile(r"[a-z0-9-]{1,63}\.[a-zA-Z0-9.\-_]{1,80}(:[0-9]{1,3}|:[0-9]{1,3}:[0-9a-z]{1,20}|:[0-9.]+)?")
 _ARN = re.compile(r"arn:aws[a-z-]*:(bedrock|sagemaker):[a-z0-9-]*:[0-9]*:([a-z-]+)/([a-zA-Z0-9.:_\-/]+)")
@@ -51,6 +52,7 @@ class ModelFacts:
     cache_min_tokens: int
     cache_tools: bool
     s3: bool
+    mid_system: bool
     lone_tool_results: bool
     input: tuple[str, ...]
     overflow: str
@@ -68,17 +70,21 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """An id taken apart. `bare` is the foundation model's id, or the opaque id of an ARN that hides its model."""
+    """An id taken apart. `bare` is the foundation model's id, or the opaque id of an ARN that hides its model.
+
+    `short` is for speaking only: `nova-pro` of `us.amazon.nova-pro-v1:0`.
+    """
 
     given: str
     bare: str
     through_profile: bool
     facts: ModelFacts
+    short: str
 
-    @property
-    def short(self) -> str:
-        """`nova-pro` of `us.amazon.nova-pro-v1:0`: for speaking only."""
-        return re.sub(r"(-\d{8})?(-v?\d+)?(:\d+)?$", "", self.bare.partition(".")[2] or self.bare)
+
+def named(given: str, bare: str, *, through_profile: bool, facts: ModelFacts) -> ModelId:
+    short = _VERSION.sub("", bare.partition(".")[2] or bare)
+    return ModelId(given, bare, through_profile, facts, short)
 
 
 @lru_cache(maxsize=4096)
@@ -87,16 +93,16 @@ def read_model_id(given: str) -> ModelId:
     asked = given.partition(FAULT_MARK)[0]
     arn = _ARN.fullmatch(asked)
     if arn and arn.group(2) in _OPAQUE:
-        return ModelId(given, arn.group(3), True, facts_of("sandbox.any"))
+        return named(given, arn.group(3), through_profile=True, facts=facts_of("sandbox.any"))
     bare = arn.group(3) if arn else asked
-    through_profile = bool(arn) and arn.group(2) == "inference-profile" if arn else False
+    through_profile = arn is not None and arn.group(2) == "inference-profile"
     for prefix in PROFILE_PREFIXES:
         if bare.startswith(prefix + "."):
             bare, through_profile = bare[len(prefix) + 1 :], True
             break
     if not _ID.fullmatch(bare) or any(word in bare for word in NO_MODEL):
         raise invalid("The provided model identifier is invalid.")
-    return ModelId(given, bare, through_profile, facts_of(bare))
+    return named(given, bare, through_profile=through_profile, facts=facts_of(bare))
 
 
 @lru_cache(maxsize=1024)

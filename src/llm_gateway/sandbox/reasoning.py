@@ -58,3 +58,18 @@ def check_signatures(body: Json, bare_id: str, facts: ModelFacts) -> None:
             given = as_text(told.get("signature"))
             if given.startswith(_SIGNED_HERE) and given != signature(as_text(told.get("text")), bare_id):
                 raise from_the_model(f"messages.{at}.content.{place}: Invalid `signature` in `thinking` block")
+
+
+def check_thoughts_kept(body: Json, facts: ModelFacts) -> None:
+    """Raises Refused when thinking is on and the turn whose tool calls are answered comes without its thoughts."""
+    fields = as_object(body.get("additionalModelRequestFields"))
+    messages = objects(body.get("messages"))
+    if not facts.signed or as_object(fields.get("thinking")).get("type") != "enabled" or len(messages) < 2:
+        return
+    turn = objects(messages[-2].get("content"))
+    if any("toolUse" in block for block in turn) and "reasoningContent" not in turn[0]:
+        found = "tool_use" if "toolUse" in turn[0] else "text"
+        raise from_the_model(
+            f"messages.{len(messages) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+            f"`{found}`."
+        )

@@ -14,7 +14,7 @@ from llm_gateway.sandbox.checks import check
 from llm_gateway.sandbox.embeddings import embed
 from llm_gateway.sandbox.fault_plays import Told
 from llm_gateway.sandbox.faults import Chosen, fault_in
-from llm_gateway.sandbox.models import ModelId, facts_of, read_model_id
+from llm_gateway.sandbox.models import ModelId, facts_of, named, read_model_id
 from llm_gateway.sandbox.plays import Play
 from llm_gateway.sandbox.refusals import Refused, invalid
 from llm_gateway.sandbox.replay import Library
@@ -90,7 +90,7 @@ def _any_model(model_id: str) -> ModelId:
     try:
         return read_model_id(model_id)
     except Refused:
-        return ModelId(model_id, model_id, False, facts_of(_NOBODY))
+        return named(model_id, model_id, through_profile=False, facts=facts_of(_NOBODY))
 
 
 def _counted(given: Json) -> int:

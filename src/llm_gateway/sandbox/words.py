@@ -9,6 +9,7 @@ from llm_gateway.sandbox.wire_json import Json, as_object, as_text, canonical, o
 _SAY = re.compile(r"\b(?:say|repeat):\s*(.+)", re.IGNORECASE | re.DOTALL)
 _LENGTH = re.compile(r"\[\[tokens:(\d{1,6})\]\]")
 _QUOTED = 60
+_FACTOR, _STEP, _64_BITS = 6364136223846793005, 1442695040888963407, (1 << 64) - 1
 _OPENINGS = (
     "This is a made-up answer",
     "No model has thought about this",
@@ -25,13 +26,12 @@ class Dice:
     """Choices drawn from one hash: the same seed, the same choices, in the same order."""
 
     def __init__(self, *seeds: bytes) -> None:
-        self._hash = blake2b(b"\x00".join(seeds), digest_size=16).digest()
-        self._drawn = 0
+        self._state = int.from_bytes(blake2b(b"\x00".join(seeds), digest_size=8).digest(), "big")
 
     def number(self, below: int) -> int:
-        self._drawn += 1
-        drawn = blake2b(self._hash, digest_size=8, salt=self._drawn.to_bytes(8, "big")).digest()
-        return int.from_bytes(drawn, "big") % below
+        """0 or more, less than `below` (at most 2**31): a linear congruence, its upper bits."""
+        self._state = (self._state * _FACTOR + _STEP) & _64_BITS
+        return (self._state >> 33) % below
 
     def one_of(self, choices: tuple[str, ...]) -> str:
         return choices[self.number(len(choices))]
