@@ -260,6 +260,12 @@ async def test_some_models_take_no_tools_while_streaming(wire, model):
     assert (await wire.post(model, "converse", body)).status == 200
 
 
+async def test_a_model_may_not_stream_at_all(wire):
+    told = await refusal(wire, "sandbox.no-streaming", "converse-stream", {"messages": [GREETING]})
+    assert told == (400, "ValidationException", "The model is unsupported for streaming.")
+    assert (await wire.post("sandbox.no-streaming", "converse", {"messages": [GREETING]})).status == 200
+
+
 @pytest.mark.parametrize(("model", "body"), FINE)
 @pytest.mark.parametrize("operation", ["converse", "converse-stream"])
 async def test_what_bedrock_takes_the_sandbox_takes(wire, model, operation, body):
