@@ -175,10 +175,22 @@ def test_every_form_of_a_known_id_finds_its_card(before: str, card: ModelCard) -
     assert CATALOG.get(before + card.id) is card
 
 
-@pytest.mark.parametrize("word", ["claude-3-opus", "us.anthropic.claude-3-opus-20240229-v1:0"])
-def test_a_retired_model_is_refused_with_its_successor(word: str) -> None:
+def test_an_id_of_a_retired_model_is_left_to_bedrock_with_a_warning() -> None:
+    found = resolve("us.anthropic.claude-3-opus-20240229-v1:0")
+    assert found.invoked_id == "us.anthropic.claude-3-opus-20240229-v1:0"
+    assert found.warnings == (
+        "claude-3-opus was retired on 2026-01-15; claude-opus-5-5 succeeds it; "
+        "Bedrock was asked all the same because its id was given",
+    )
+
+
+def test_an_id_of_a_retired_model_becomes_its_successor_where_that_was_wished() -> None:
+    assert resolve("us.anthropic.claude-3-opus-20240229-v1:0", retired="successor").name == "claude-opus-5-5"
+
+
+def test_a_retired_model_is_refused_with_its_successor() -> None:
     with pytest.raises(UnknownModel) as refused:
-        resolve(word)
+        resolve("claude-3-opus")
     assert refused.value.successor == "claude-opus-5-5"
     assert refused.value.message == "claude-3-opus was retired on 2026-01-15; ask claude-opus-5-5 instead"
 

@@ -70,7 +70,9 @@ class Catalog:
         """What goes to Bedrock for a caller's word, in a region.
 
         A short name or alias becomes the profile of the region's geography where there is one; ids and ARNs stay as
-        they were asked. A word that has the form of a Bedrock id works without a card.
+        they were asked. A word that has the form of a Bedrock id works without a card. The catalog's dates refuse a
+        retired model by its names only: who gives an id or ARN gets Bedrock's own word, since accounts differ in what
+        they may still use.
 
         Raises:
             InvalidRequest: the word is empty or longer than an ARN can be.
@@ -150,6 +152,8 @@ class Catalog:
         if status == "legacy":
             return ResolvedModel(found.asked, found.invoked_id, card, (legacy_warning(card),))
         successor = self._living_successor(card, today)
+        if retired == "refuse" and found.asked.strip().lower() not in self._by_name:
+            return ResolvedModel(found.asked, found.invoked_id, card, (_asked_all_the_same(card, successor),))
         if successor is None or retired == "refuse":
             raise _refusal(found.asked, card, successor)
         warnings = [f"{retired_notice(card)}; {successor.name} was asked instead"]
@@ -208,6 +212,11 @@ def _refusal(asked: str, card: ModelCard, successor: ModelCard | None) -> Unknow
         closest=(successor.name,),
         successor=successor.name,
     )
+
+
+def _asked_all_the_same(card: ModelCard, successor: ModelCard | None) -> str:
+    ask = f"; {successor.name} succeeds it" if successor else ""
+    return f"{retired_notice(card)}{ask}; Bedrock was asked all the same because its id was given"
 
 
 def _provider_words(card: ModelCard) -> tuple[str, str]:
