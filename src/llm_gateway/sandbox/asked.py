@@ -90,7 +90,7 @@ KEY_SWITCHES = {
     "INVALID": denied("UnrecognizedClientException", "The security token included in the request is invalid."),
     "SKEWED": denied(
         "InvalidSignatureException",
-        "Signature expired: 20251117T063822Z is now earlier than 20251117T063849Z (20251117T064349Z - 5 min.)",
+        "Signature expired: 20261117T063822Z is now earlier than 20261117T063849Z (20261117T064349Z - 5 min.)",
     ),
     "DENIED": denied("AccessDeniedException", "Your account is not authorized to invoke this API operation."),
 }

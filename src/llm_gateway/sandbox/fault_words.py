@@ -16,7 +16,7 @@ TOO_MANY_REQUESTS = (
 TOO_LONG = {
     "bare": "Input is too long for requested model.",
     "model": "The model returned the following errors: Input is too long for requested model.",
-    "claude": "The model returned the following errors: prompt is too long: 227255 tokens > 200000 maximum",
+    "claude": "The model returned the following errors: prompt is too long: 225000 tokens > 200000 maximum",
     "claude-output": (
         "The model returned the following errors: input length and `max_tokens` exceed context limit: "
         "198000 + 8192 > 200000, decrease input length or `max_tokens` and try again"
@@ -25,7 +25,7 @@ TOO_LONG = {
         "The model returned the following errors: The number of input tokens exceeds the maximum length that this "
         "model takes."
     ),
-    "schema": "Malformed input request: expected maxLength: 200000, actual: 227255, please reformat your input.",
+    "schema": "Malformed input request: expected maxLength: 200000, actual: 225000, please reformat your input.",
     "openai": "This model's maximum context length is 131072 tokens. Please reduce the length of the messages.",
 }
 _DENIED = {
