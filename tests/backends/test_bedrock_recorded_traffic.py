@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,27 +136,26 @@ def joined(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """botocore's events put together to content, without any of our code."""
     parts: dict[int, dict[str, Any]] = {}
     for event in events:
-        if "contentBlockStart" in event:
-            told = event["contentBlockStart"]
-            if "toolUse" in told["start"]:
-                parts[told["contentBlockIndex"]] = {"toolUse": {**told["start"]["toolUse"], "input": ""}}
-        if "contentBlockDelta" not in event:
-            continue
-        told = event["contentBlockDelta"]
-        part, delta = parts.setdefault(told["contentBlockIndex"], {}), told["delta"]
-        if "text" in delta:
-            part["text"] = part.get("text", "") + delta["text"]
-        if "toolUse" in delta:
-            part["toolUse"]["input"] += delta["toolUse"].get("input", "")
-        if "reasoningContent" in delta:
-            thought = part.setdefault("reasoningContent", {"reasoningText": {}})
-            for name, piece in delta["reasoningContent"].items():
-                into = thought if name == "redactedContent" else thought["reasoningText"]
-                into[name] = into.get(name, "") + piece
+        start, delta = event.get("contentBlockStart", {}), event.get("contentBlockDelta", {})
+        if "toolUse" in start.get("start", {}):
+            parts[start["contentBlockIndex"]] = {"toolUse": {**start["start"]["toolUse"], "input": ""}}
+        if delta:
+            add_piece(parts.setdefault(delta["contentBlockIndex"], {}), delta["delta"])
     for part in parts.values():
         if "toolUse" in part:
             part["toolUse"]["input"] = json.loads(part["toolUse"]["input"] or "{}")
     return [part for _, part in sorted(parts.items())]
+
+
+def add_piece(part: dict[str, Any], delta: dict[str, Any]) -> None:
+    if "text" in delta:
+        part["text"] = part.get("text", "") + delta["text"]
+    if "toolUse" in delta:
+        part["toolUse"]["input"] += delta["toolUse"].get("input", "")
+    for name, piece in delta.get("reasoningContent", {}).items():
+        thought = part.setdefault("reasoningContent", {"reasoningText": {}})
+        into = thought if name == "redactedContent" else thought["reasoningText"]
+        into[name] = into.get(name, "") + piece
 
 
 def last_words(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -243,24 +242,22 @@ def expected_body(body: dict[str, Any], left: tuple[str, ...]) -> dict[str, Any]
         expected["toolConfig"]["tools"] = [tool for tool in tools if "toolSpec" in tool]
         if not expected["toolConfig"]["tools"]:
             del expected["toolConfig"]
-    turns: list[dict[str, Any]] = []
-    for turn in expected["messages"]:
-        if turns and turns[-1]["role"] == turn["role"]:
-            turns[-1]["content"] += turn["content"]
-        else:
-            turns.append(turn)
-    expected["messages"] = turns
-    system: list[dict[str, Any]] = []
-    for block in expected.get("system", []):
-        if system and "text" in system[-1] and "text" in block:
-            system[-1]["text"] += "\n\n" + block["text"]
-        else:
-            system.append(block)
-    if system:
-        expected["system"] = system
-    else:
-        expected.pop("system", None)
+    expected["messages"] = merged(expected["messages"], lambda a, b: a["role"] == b["role"], "content", [])
+    if expected.pop("system", None):
+        blocks = json.loads(json.dumps(body["system"]))
+        expected["system"] = merged(blocks, lambda a, b: "text" in a and "text" in b, "text", "\n\n")
     return expected
+
+
+def merged(parts: list[dict[str, Any]], alike: Callable[[Any, Any], bool], member: str, between: Any) -> list[Any]:
+    """Neighbours that are alike as one."""
+    found: list[dict[str, Any]] = []
+    for part in parts:
+        if found and alike(found[-1], part):
+            found[-1][member] += between + part[member]
+        else:
+            found.append(part)
+    return found
 
 
 def test_a_card_changes_nothing_of_a_recorded_request_it_can_take(traffic: Path) -> None:

@@ -3,7 +3,6 @@
 The only file that imports aiohttp for the way of a request. It knows requests and bytes, not what they say.
 """
 
-import asyncio
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
@@ -90,7 +89,7 @@ class Wire:
             )
         except aiohttp.ConnectionTimeoutError as fault:
             raise ConnectTimeout from fault
-        except (aiohttp.ClientError, OSError) as fault:
+        except (aiohttp.ClientError, OSError, RuntimeError) as fault:  # RuntimeError: the pool was closed meanwhile
             lost = isinstance(fault, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError)
             raise NoConnection(was_stale=lost and _was_reused.get()) from fault
 
@@ -134,5 +133,5 @@ def headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     return cast("Mapping[str, str]", response.headers)
 
 
-READ_FAULTS = (aiohttp.ClientError, OSError, asyncio.IncompleteReadError)
-"""What reading a body may raise when the connection breaks."""
+READ_FAULTS = (aiohttp.ClientError, OSError, RuntimeError)
+"""What reading a body may raise when the connection breaks; aiohttp's RuntimeError says that it is closed."""
