@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llm_gateway.accounting.contract import Pricer
@@ -105,6 +105,10 @@ class Gateway:
         self._tell_end(request, request_id, admission, answer, "ok", latency_ms)
         return _release(admission, answer, latency_ms)
 
+    def turn_away(self, error: GatewayError, *, request_id: str) -> None:
+        """Counts and logs a request that its surface could not even decode."""
+        self._tell_end(None, request_id, None, None, error.code, 0.0)
+
     def _admit(self, request: GenerateRequest, request_id: str) -> Admission:
         if self._closing:
             raise Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
@@ -158,10 +162,11 @@ class Gateway:
         finally:
             if stream is not None:
                 await stream.aclose()
-        return Paid(completion, self._settle(admission, completion.usage, completion.service_tier, "ok"))
+        return Paid(completion, self._settle(admission, completion.usage, completion, "ok"))
 
-    def _settle(self, admission: Admission, usage: Usage, tier: str | None, outcome: str) -> int | None:
-        model = admission.call.model
+    def _settle(self, admission: Admission, usage: Usage, whole: Completion | None, outcome: str) -> int | None:
+        model = _asked_model(admission, whole)
+        tier = whole.service_tier if whole else None
         cost = self._pricer.cost_nano_usd(usage, model, tier)
         attempt = PaidAttempt(
             request_id=admission.request_id,
@@ -181,7 +186,7 @@ class Gateway:
 
     def _tell_end(
         self,
-        request: GenerateRequest,
+        request: GenerateRequest | None,
         request_id: str,
         admission: Admission | None,
         answer: Answer | None,
@@ -232,12 +237,20 @@ def _outcome_of(error: BaseException) -> str:
     return "client_disconnect" if isinstance(error, asyncio.CancelledError) else "internal_error"
 
 
+def _asked_model(admission: Admission, completion: Completion | None) -> ResolvedModel:
+    """The model with the id that was invoked in the end: the price belongs to that."""
+    model = admission.call.model
+    if completion is None or completion.invoked_id is None:
+        return model
+    return replace(model, invoked_id=completion.invoked_id)
+
+
 def _worth_keeping(completion: Completion) -> bool:
     return completion.finish_reason in _KEPT_FINISHES and not completion.usage.estimated
 
 
 def _release(admission: Admission, answer: Answer, latency_ms: float) -> Generation:
-    model = admission.call.model
+    model = _asked_model(admission, answer.completion)
     return Generation(
         request_id=admission.request_id,
         model=model.name,

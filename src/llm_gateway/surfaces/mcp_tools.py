@@ -106,7 +106,11 @@ def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
     """A fresh server with the three tools; one instance can be served once."""
 
     async def generate(arguments: Arguments, request_id: str) -> Json:
-        request = decode_generate(arguments)
+        try:
+            request = decode_generate(arguments)
+        except GatewayError as error:
+            gateway.turn_away(error, request_id=request_id)
+            raise
         return encode_generation(await gateway.generate(request, request_id=request_id, on_deltas=_progress()))
 
     async def list_models(arguments: Arguments, request_id: str) -> Json:

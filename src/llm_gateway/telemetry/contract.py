@@ -26,13 +26,13 @@ class PaidAttempt:
 class RequestRecord:
     """How one request ended.
 
-    ``outcome`` is ``ok`` or the error's code. ``model`` is the short name, ``None`` where the caller's word could not
-    be resolved. ``usage`` and ``cost_nano_usd`` are of this request's own answer: ``None`` and 0 when it was cached.
+    ``request`` is ``None`` where it could not be decoded. ``outcome`` is ``ok`` or the error's code. ``model`` is the
+    short name, ``None`` where the caller's word could not be resolved. ``usage`` and ``cost_nano_usd`` are of this request's own answer: ``None`` and 0 when it was cached.
     ``latency_ms`` is what the caller waited.
     """
 
     request_id: str
-    request: GenerateRequest
+    request: GenerateRequest | None
     model: str | None
     model_id: str | None
     outcome: str

@@ -81,7 +81,7 @@ class RequestLog:
         facts: dict[str, object] = {
             "request_id": record.request_id,
             "outcome": record.outcome,
-            "model": record.model or record.request.model[:200],
+            "model": record.model or (record.request.model[:200] if record.request else None),
             "model_id": record.model_id,
             "cached": record.cached,
             "latency_ms": round(record.latency_ms, 2),
@@ -93,7 +93,7 @@ class RequestLog:
             facts["total_tokens"] = usage.total_tokens
             facts["cost_usd"] = None if record.cost_nano_usd is None else record.cost_nano_usd / 1e9
             facts["upstream_request_id"] = record.completion.upstream_request_id
-        if self._log_prompts:
+        if self._log_prompts and record.request is not None:
             facts["prompt"] = [(message.role, text_of(message.content)) for message in record.request.messages]
             facts["answer"] = text_of(record.completion.blocks) if record.completion else None
         write = self._log.info if record.outcome == "ok" else self._log.warning

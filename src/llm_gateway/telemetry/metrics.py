@@ -65,7 +65,7 @@ class MetricsTracker:
         self._latency.add(record.latency_ms)
         if record.cached:
             self._hits += 1
-        elif record.request.cache == "use":
+        elif record.request is not None and record.request.cache == "use":
             self._misses += 1
 
     def snapshot(self) -> MetricsSnapshot:
