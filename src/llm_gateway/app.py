@@ -1,12 +1,13 @@
 """The composition root: the one room that knows concrete classes."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
 from llm_gateway.backends.bedrock.client import BedrockBackend
+from llm_gateway.backends.bedrock.credentials import AccessWish
 from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.fingerprint import fingerprint
@@ -84,11 +85,11 @@ def create_app(settings: Settings) -> App:
     return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache))
 
 
-def create_backend(settings: Settings) -> BedrockBackend:
-    """The Bedrock client as the settings want it."""
+def access_wish(settings: Settings) -> AccessWish:
+    """Who we are to AWS, as far as the settings say; the rest is left to AWS's own chain."""
     key_id, secret, token = settings.static_credentials or (None, None, None)
     bearer = settings.aws_bearer_token_bedrock
-    return BedrockBackend(
+    return AccessWish(
         region=settings.aws_region,
         profile=settings.aws_profile,
         endpoint_url=settings.aws_endpoint_url_bedrock_runtime,
@@ -96,6 +97,13 @@ def create_backend(settings: Settings) -> BedrockBackend:
         access_key_id=key_id,
         secret_access_key=secret,
         session_token=token,
+    )
+
+
+def create_backend(settings: Settings) -> BedrockBackend:
+    """The Bedrock client as the settings want it."""
+    return BedrockBackend(
+        **asdict(access_wish(settings)),
         timeouts=Timeouts(
             connect_s=settings.bedrock_connect_timeout,
             first_event_s=settings.bedrock_first_event_timeout,

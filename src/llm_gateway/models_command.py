@@ -5,6 +5,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
@@ -220,18 +221,10 @@ async def _awaited(asked: "Awaitable[AccountModels]") -> "AccountModels":
 
 
 async def _own_account(settings: "Settings", region: str) -> "AccountModels":
+    from llm_gateway.app import access_wish
     from llm_gateway.backends.bedrock.account import read_account
-    from llm_gateway.backends.bedrock.credentials import AccessWish
 
-    key_id, secret, session_token = settings.static_credentials or (None, None, None)
-    bearer = settings.aws_bearer_token_bedrock
-    wish = AccessWish(
-        profile=settings.aws_profile,
-        bearer_token=bearer.get_secret_value() if bearer else None,
-        access_key_id=key_id,
-        secret_access_key=secret,
-        session_token=session_token,
-    )
+    wish = replace(access_wish(settings), region=region, endpoint_url=None)
     return await read_account(region, wish=wish, endpoint_url=settings.aws_endpoint_url_bedrock)
 
 

@@ -27,8 +27,8 @@ class RequestRecord:
     """How one request ended.
 
     ``request`` is ``None`` where it could not be decoded. ``outcome`` is ``ok`` or the error's code. ``model`` is the
-    short name, ``None`` where the caller's word could not be resolved. ``usage`` and ``cost_nano_usd`` are of this request's own answer: ``None`` and 0 when it was cached.
-    ``latency_ms`` is what the caller waited.
+    short name, ``None`` where the caller's word could not be resolved. ``completion`` and ``cost_nano_usd`` are of this
+    request's own answer; the cost is 0 when it was cached. ``latency_ms`` is what the caller waited.
     """
 
     request_id: str
