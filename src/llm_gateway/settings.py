@@ -86,9 +86,8 @@ class Settings(BaseSettings):
     @field_validator("log_level", "log_format", "retired_models", "llm_gateway_transport", mode="before")
     @classmethod
     def _any_case(cls, given: object, info: ValidationInfo) -> object:
-        if not isinstance(given, str):
-            return given
-        return given.strip().upper() if info.field_name == "log_level" else given.strip().lower()
+        words: tuple[str, ...] = get_args(cls.model_fields[info.field_name or ""].annotation)
+        return next((word for word in words if isinstance(given, str) and word.lower() == given.strip().lower()), given)
 
     @field_validator("aws_endpoint_url_bedrock_runtime", "aws_endpoint_url_bedrock")
     @classmethod

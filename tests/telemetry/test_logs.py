@@ -1,0 +1,130 @@
+"""What is written to the log, and what never is."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from houses import CATALOG, TODAY, ask, furnish
+from llm_gateway.accounting.catalog_pricer import CatalogPricer
+from llm_gateway.accounting.second_opinion import SecondOpinion
+from llm_gateway.backends.scripted import Scripted, ScriptedBackend
+from llm_gateway.caching.fingerprint import fingerprint
+from llm_gateway.caching.memory_cache import MemoryCache
+from llm_gateway.domain.completions import Usage
+from llm_gateway.domain.errors import BackendTimeout, InvalidRequest
+from llm_gateway.gateway import Gateway
+from llm_gateway.telemetry.logs import LogFormat, RequestLog, configure_logs
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def logged_gateway(
+    *answers: Scripted, level: str = "INFO", log_format: LogFormat = "json", log_prompts: bool = False
+) -> tuple[Gateway, io.StringIO]:
+    stream = io.StringIO()
+    configure_logs(level=level, log_format=log_format, stream=stream)
+    gateway = Gateway(
+        resolve=lambda asked: CATALOG.resolve(asked, region="us-east-1", today=TODAY),
+        backend=ScriptedBackend(answers or (Scripted(),)),
+        cache=MemoryCache(max_size=10, ttl_s=60),
+        fingerprint=fingerprint,
+        pricer=CatalogPricer(SecondOpinion(), region="us-east-1"),
+        observers=(RequestLog(log_prompts=log_prompts),),
+    )
+    return gateway, stream
+
+
+def lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+async def test_a_request_is_one_line_with_its_facts() -> None:
+    gateway, stream = logged_gateway(Scripted(usage=Usage(input_tokens=1000, output_tokens=100)))
+    await gateway.generate(ask("canary prompt"), request_id="req_1")
+    (line,) = lines(stream)
+    assert line["event"] == "request"
+    assert (line["request_id"], line["outcome"], line["model"], line["cached"]) == ("req_1", "ok", "nova-lite", False)
+    assert (line["input_tokens"], line["output_tokens"], line["cost_usd"]) == (1000, 100, 0.000084)
+    assert "canary" not in stream.getvalue()
+    assert "Hello there" not in stream.getvalue()
+
+
+async def test_debug_adds_the_way_of_the_request() -> None:
+    gateway, stream = logged_gateway(level="DEBUG")
+    await gateway.generate(ask(), request_id="req_1")
+    await gateway.generate(ask(), request_id="req_2")
+    events = [(line["request_id"], line["event"]) for line in lines(stream)]
+    assert events == [
+        ("req_1", "admitted"),
+        ("req_1", "asking"),
+        ("req_1", "attempt_paid"),
+        ("req_1", "request"),
+        ("req_2", "admitted"),
+        ("req_2", "cache_hit"),
+        ("req_2", "request"),
+    ]
+
+
+async def test_prompts_are_written_where_that_was_switched_on() -> None:
+    gateway, stream = logged_gateway(log_prompts=True)
+    await gateway.generate(ask("canary prompt"), request_id="req_1")
+    (line,) = lines(stream)
+    assert (line["prompt"], line["answer"]) == ([["user", "canary prompt"]], "Hello there")
+
+
+async def test_a_failure_is_a_warning_with_its_code_and_what_it_cost() -> None:
+    spent = Usage(input_tokens=10, output_tokens=1, estimated=True)
+    gateway, stream = logged_gateway(Scripted(error=BackendTimeout("silent", model="m", spent=spent)))
+    with pytest.raises(BackendTimeout):
+        await gateway.generate(ask(), request_id="req_1")
+    attempt, request = lines(stream)
+    assert (attempt["event"], attempt["estimated"], attempt["total_tokens"]) == ("attempt_paid", True, 11)
+    assert (request["level"], request["outcome"]) == ("warning", "upstream_timeout")
+
+
+async def test_what_could_not_be_decoded_is_logged_too() -> None:
+    gateway, stream = logged_gateway(log_prompts=True)
+    gateway.turn_away(InvalidRequest("bad", field="messages"), request_id="req_1")
+    (line,) = lines(stream)
+    assert (line["outcome"], line["model"]) == ("invalid_request", None)
+
+
+async def test_a_terminal_gets_lines_for_people() -> None:
+    gateway, stream = logged_gateway(log_format="console")
+    await gateway.generate(ask(), request_id="req_1")
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(stream.getvalue())
+    assert "req_1" in stream.getvalue()
+
+
+def test_the_libraries_warnings_come_the_same_way_with_their_trace() -> None:
+    _, stream = logged_gateway()
+    logging.getLogger("aiohttp.client").info("not of interest")
+    logging.getLogger("aiohttp.client").warning("pool is %s", "full")
+    try:
+        raise ValueError("inside")
+    except ValueError:
+        logging.getLogger("mcp").exception("it broke")
+    warning, error = lines(stream)
+    assert (warning["event"], warning["logger"], warning["level"]) == ("pool is full", "aiohttp.client", "warning")
+    assert error["level"] == "error"
+    assert "ValueError: inside" in str(error["exception"])
+
+
+async def test_a_second_gateway_of_the_same_house_counts_for_itself() -> None:
+    backend = ScriptedBackend((Scripted(),))
+    one, two = furnish(backend), furnish(backend)
+    await one.gateway.generate(ask(), request_id="req_1")
+    assert (one.metrics.snapshot().total_requests, two.metrics.snapshot().total_requests) == (1, 0)
