@@ -4,29 +4,19 @@ Every member of the request counts but the caller's word for the model (the invo
 cache mode. Numbers are compared as numbers: the surfaces make temperature and top_p floats.
 """
 
+from dataclasses import fields
 from hashlib import sha256
+from operator import attrgetter
 
 import orjson
 
-from llm_gateway.domain.requests import ModelCall
+from llm_gateway.domain.requests import GenerateRequest, ModelCall
 
 _VERSION = 1  # raise it when an equal request may give a different answer
+_decisive = attrgetter(*[field.name for field in fields(GenerateRequest) if field.name not in ("model", "cache")])
 
 
 def fingerprint(call: ModelCall) -> bytes:
     """SHA-256 over the canonical JSON of everything that decides the answer."""
-    request = call.request
-    decisive = (
-        _VERSION,
-        call.model.invoked_id,
-        request.system,
-        request.messages,
-        request.temperature,
-        request.top_p,
-        request.max_tokens,
-        request.stop_sequences,
-        request.tools,
-        request.tool_choice,
-        request.extra_fields,
-    )
+    decisive = (_VERSION, call.model.invoked_id, _decisive(call.request))
     return sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).digest()

@@ -1,5 +1,6 @@
 """What a model gave back: deltas while it speaks, a completion when it is whole, and what it used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -74,7 +75,8 @@ class Completion:
     ``stop_reason`` is Bedrock's own word, ``finish_reason`` ours. ``upstream_ms`` is the time from sending to the last
     byte, ``first_delta_ms`` to the first piece of content. ``service_tier`` is the tier that was used, not what was
     asked for. ``warnings`` says what was changed so that the model could take the request. ``invoked_id`` is set where
-    another id than the resolved one was invoked (an inference profile): the price belongs to it.
+    another id than the resolved one was invoked (an inference profile): the price belongs to it. ``format_fault`` says why the text is not what ``response_format`` asked for.
+    ``guardrail_trace`` is Bedrock's own, as it came.
     """
 
     blocks: tuple[Block, ...]
@@ -87,6 +89,8 @@ class Completion:
     service_tier: str | None = None
     warnings: tuple[str, ...] = ()
     invoked_id: str | None = None
+    format_fault: str | None = None
+    guardrail_trace: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,13 +31,47 @@ class ToolChoice:
     name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ReasoningWish:
+    """How much the model should think before it answers: an ``effort``, a budget in tokens, or neither (its default).
+
+    ``effort`` ``none`` means no thinking where the model lets it be switched off.
+    """
+
+    effort: Literal["none", "minimal", "low", "medium", "high", "max"] | None = None
+    budget_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """The answer's text shall be JSON: any object (``json_object``), or one that ``schema`` allows (``json_schema``)."""
+
+    kind: Literal["json_object", "json_schema"]
+    schema: Mapping[str, object] | None = None
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailWish:
+    """A Bedrock guardrail by id (or ARN) and version; ``stream_mode`` ``async`` lets text out before it is checked."""
+
+    id: str
+    version: str
+    trace: Literal["enabled", "disabled", "enabled_full"] | None = None
+    stream_mode: Literal["sync", "async"] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateRequest:
     """One request as a surface decoded it. ``None`` means "the caller did not say".
 
     ``temperature`` 0.0 to 2.0; ``top_p`` 0.0 to 1.0; ``max_tokens`` from 1. ``system`` is in the caller's order: each
     :class:`~llm_gateway.domain.content.Text` is one system message. ``extra_fields`` go to the model unread
-    (Converse's ``additionalModelRequestFields``).
+    (Converse's ``additionalModelRequestFields``). ``parallel_tool_calls`` False asks for at most one call a turn.
+    ``cache_prompt`` puts prompt-cache points where the model takes them. ``metadata`` goes to AWS's invocation logs
+    (Converse's ``requestMetadata``, at most 16 pairs).
     """
 
     model: str
@@ -49,7 +83,15 @@ class GenerateRequest:
     stop_sequences: tuple[str, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning: ReasoningWish | None = None
+    response_format: ResponseFormat | None = None
+    guardrail: GuardrailWish | None = None
+    service_tier: Literal["default", "priority", "flex", "reserved"] | None = None
+    latency: Literal["standard", "optimized"] | None = None
+    metadata: Mapping[str, str] | None = None
     extra_fields: Mapping[str, object] | None = None
+    cache_prompt: bool = False
     cache: CacheMode = "use"
 
 
