@@ -15,12 +15,12 @@ NOVA = "amazon.nova-pro-v1:0"
 
 
 def card(
-    *capabilities: str, name: str = "nova-pro", id: str = NOVA, max_output: int = 10_000, **more: Any
+    *capabilities: str, name: str = "nova-pro", base_id: str = NOVA, max_output: int = 10_000, **more: Any
 ) -> ModelCard:
     return ModelCard(
         name=name,
-        id=id,
-        provider=id.partition(".")[0],
+        id=base_id,
+        provider=base_id.partition(".")[0],
         description="",
         context_window_tokens=300_000,
         max_output_tokens=max_output,

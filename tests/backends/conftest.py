@@ -1,16 +1,14 @@
 """A sandbox, a backend that asks it, and a server that sends exactly the bytes a test wants."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from bedrock_bytes import QUICK, RawServer
 
-from llm_gateway.backends.bedrock.client import BedrockBackend, Timeouts
+from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.sandbox.server import Sandbox
-
-QUICK = Timeouts(connect_s=2, first_event_s=0.4, idle_s=0.3, total_s=1.2)
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @pytest.fixture
@@ -42,34 +40,6 @@ async def backend_at() -> AsyncIterator[Callable[..., BedrockBackend]]:
 @pytest.fixture
 def backend(sandbox: Sandbox, backend_at: Callable[..., BedrockBackend]) -> BedrockBackend:
     return backend_at(sandbox.url)
-
-
-class RawServer:
-    """Answers each request with the next script; the last one stays. Keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.scripts: list[Script] = []
-        self.requests: list[tuple[bytes, dict[str, str], bytes]] = []
-        self.connections = 0
-        self.lost = asyncio.Event()
-        self.url = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                line, *lines = head.decode().split("\r\n")
-                headers = {n.lower(): v.strip() for n, _, v in (row.partition(":") for row in lines if row)}
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
-                self.requests.append((line.encode(), headers, body))
-                script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-                await script(reader, writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.lost.set()
-        finally:
-            writer.close()
 
 
 @pytest.fixture

@@ -261,7 +261,7 @@ def merged(parts: list[dict[str, Any]], alike: Callable[[Any, Any], bool], membe
 
 
 def test_a_card_changes_nothing_of_a_recorded_request_it_can_take(traffic: Path) -> None:
-    able = card("system", "streaming", "tools", "streaming_tools", id="anthropic.any", max_output=1_000_000)
+    able = card("system", "streaming", "tools", "streaming_tools", base_id="anthropic.any", max_output=1_000_000)
     for exchange in exchanges(traffic, "converse"):
         body = exchange["request"]["body"]
         if isinstance(body, dict) and exchange["provenance"] in RECORDED:
