@@ -75,8 +75,8 @@ class Completion:
     ``stop_reason`` is Bedrock's own word, ``finish_reason`` ours. ``upstream_ms`` is the time from sending to the last
     byte, ``first_delta_ms`` to the first piece of content. ``service_tier`` is the tier that was used, not what was
     asked for. ``warnings`` says what was changed so that the model could take the request. ``invoked_id`` is set where
-    another id than the resolved one was invoked (an inference profile): the price belongs to it. ``format_fault`` says why the text is not what ``response_format`` asked for.
-    ``guardrail_trace`` is Bedrock's own, as it came.
+    another id than the resolved one was invoked (an inference profile): the price belongs to it.
+    ``format_fault`` says why the text is not what ``response_format`` asked for. ``guardrail_trace`` is Bedrock's own.
     """
 
     blocks: tuple[Block, ...]

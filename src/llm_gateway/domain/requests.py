@@ -44,7 +44,7 @@ class ReasoningWish:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """The answer's text shall be JSON: any object (``json_object``), or one that ``schema`` allows (``json_schema``)."""
+    """The answer's text shall be JSON: any object (``json_object``), or what ``schema`` allows (``json_schema``)."""
 
     kind: Literal["json_object", "json_schema"]
     schema: Mapping[str, object] | None = None
