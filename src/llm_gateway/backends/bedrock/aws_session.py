@@ -63,7 +63,7 @@ class AwsSession:
                 signing_name="bedrock"
             )
             if token is not None:  # not get_auth_token: that would take an SSO token for a Bedrock key
-                return Identity(bearer_token=cast("str", token.get_frozen_token().token))
+                return Identity(bearer_token=cast("str", token.token))
             self._credentials = self._credentials or self._session.get_credentials()
             if self._credentials is None:
                 raise NoAccess(f"no AWS credentials were found: {_HOW_TO_MEND}")
@@ -98,7 +98,10 @@ class AwsSession:
 
 
 def _tls(bundle: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=bundle)
+    try:
+        context = ssl.create_default_context(cafile=bundle)
+    except OSError as fault:  # ssl.SSLError is one
+        raise NoAccess("the CA bundle (AWS_CA_BUNDLE) cannot be read") from fault
     if bundle is None and not context.cert_store_stats()["x509_ca"]:
         context.load_verify_locations(cafile=cast("Any", botocore.httpsession).get_cert_path(True))
     return context
@@ -124,6 +127,4 @@ def _explained(fault: Exception) -> str:
         return "the AWS SSO token cannot be renewed: run `aws sso login`"
     if isinstance(fault, botocore.exceptions.PartialCredentialsError):
         return f"the AWS credentials are only half there: {_HOW_TO_MEND}"
-    if isinstance(fault, ssl.SSLError | FileNotFoundError):
-        return "the CA bundle (AWS_CA_BUNDLE) cannot be read"
     return f"the AWS credentials or settings cannot be used ({told}): {_HOW_TO_MEND}"
