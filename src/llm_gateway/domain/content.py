@@ -95,7 +95,8 @@ def cited_texts(block: Native) -> list[str]:
     """The texts of an answer with citations (``citationsContent``); none for any other block."""
     if block.kind != "citationsContent" or not isinstance(block.body, dict):
         return []
-    parts = cast("dict[str, object]", cast(object, block.body)).get("content")
+    body = cast("dict[str, object]", block.body)  # pyright: ignore[reportUnknownMemberType] - any JSON object
+    parts = body.get("content")
     if not isinstance(parts, list):
         return []
     texts = [
