@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from llm_gateway.domain.cards import ModelCard
+from llm_gateway.domain.cards import ModelCard, PriceList
 from llm_gateway.domain.completions import Generation, Usage
 from llm_gateway.domain.content import text_of
 from llm_gateway.reports import Stats
@@ -54,6 +54,15 @@ def _per_1k(per_mtok: Decimal | None) -> float | None:
     return None if per_mtok is None else float(per_mtok / 1000)
 
 
+def _profile_prices(prices: PriceList | None, prefix: str) -> Json:
+    """What the model costs through an inference profile; ``None`` where that price is not known."""
+    price = None if prices is None or prefix not in prices.profiles else prices.profiles[prefix] or prices.base
+    return {
+        "input_cost_per_1k": _per_1k(price.input_per_mtok) if price else None,
+        "output_cost_per_1k": _per_1k(price.output_per_mtok) if price else None,
+    }
+
+
 def _day(day: date | None) -> str | None:
     return day.isoformat() if day else None
 
@@ -76,7 +85,7 @@ def encode_card(card: ModelCard) -> Json:
         "input_modalities": list(card.input_modalities),
         "output_modalities": list(card.output_modalities),
         "capabilities": sorted(card.capabilities),
-        "profiles": list(card.profiles),
+        "profiles": {prefix: _profile_prices(prices, prefix) for prefix in card.profiles},
         "lifecycle": {
             "status": life.status,
             "ends_on": _day(life.ends_on),

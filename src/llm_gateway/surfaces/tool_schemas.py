@@ -165,7 +165,13 @@ _CARD = _open_object(
         "input_modalities": {"type": "array", "items": {"type": "string"}},
         "output_modalities": {"type": "array", "items": {"type": "string"}},
         "capabilities": {"type": "array", "items": {"type": "string"}},
-        "profiles": {"type": "array", "items": {"type": "string"}, "description": "Inference-profile prefixes."},
+        "profiles": {
+            "type": "object",
+            "description": "Inference-profile prefix to its prices: a short name is asked through your region's.",
+            "additionalProperties": _open_object(
+                {"input_cost_per_1k": _maybe("number"), "output_cost_per_1k": _maybe("number")}
+            ),
+        },
         "lifecycle": _open_object(
             {
                 "status": {"type": "string", "enum": ["active", "legacy", "retired"]},
