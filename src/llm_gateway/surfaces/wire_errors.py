@@ -9,7 +9,7 @@ INTERNAL = "internal_error"
 _INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
 
 # code: (HTTP status, OpenAI's type of error); codes that are missing are the caller's mistakes.
-_CODES: Mapping[str, tuple[int, str]] = {
+CODES: Mapping[str, tuple[int, str]] = {
     "model_not_found": (404, "invalid_request_error"),
     "invalid_api_key": (401, "invalid_request_error"),
     "upstream_throttled": (429, "rate_limit_error"),
@@ -33,7 +33,7 @@ _CALLERS_MISTAKE = (400, "invalid_request_error")
 
 def status_of(code: str) -> int:
     """The HTTP status of an error code."""
-    return _CODES.get(code, _CALLERS_MISTAKE)[0]
+    return CODES.get(code, _CALLERS_MISTAKE)[0]
 
 
 def error_body(error: GatewayError, request_id: str) -> dict[str, object]:
@@ -41,7 +41,7 @@ def error_body(error: GatewayError, request_id: str) -> dict[str, object]:
     after_s = error.retry_after_s
     return {
         "code": error.code,
-        "type": _CODES.get(error.code, _CALLERS_MISTAKE)[1],
+        "type": CODES.get(error.code, _CALLERS_MISTAKE)[1],
         "message": error.message,
         "retryable": error.retryable,
         "retry_after_ms": None if after_s is None else round(after_s * 1000),
