@@ -92,12 +92,12 @@ class Exchange:
         Raises:
             GatewayError: as the contract of backends says.
         """
-        body, warnings = render(call)
+        body, warnings, with_tools = render(call)
         model_id = call.model.invoked_id
         asked = Asked(call, warnings, model_id)
         if model_id in self._through:
             asked = _through_profile(asked, self._through[model_id])
-        attempt = _Attempt(asked, body, self._operation(call), self._clock())
+        attempt = _Attempt(asked, body, self._operation(call, with_tools), self._clock())
         limit_s = self._timeouts.first_event_s if attempt.operation == _STREAM else self._timeouts.total_s
         try:
             async with asyncio.timeout(limit_s) as scope:
@@ -105,9 +105,8 @@ class Exchange:
         except TimeoutError as fault:
             raise self._silent(attempt) from fault
 
-    def _operation(self, call: ModelCall) -> str:
+    def _operation(self, call: ModelCall, with_tools: bool) -> str:
         card, model_id = call.model.card, call.model.invoked_id
-        with_tools = bool(call.request.tools)
         if model_id in self._whole_only or (with_tools and model_id in self._whole_with_tools):
             return _WHOLE
         if card is None:

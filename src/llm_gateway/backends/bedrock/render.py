@@ -14,10 +14,12 @@ from llm_gateway.domain.requests import ModelCall
 
 
 class Rendered(NamedTuple):
-    """The body of a Converse or ConverseStream request, and what was changed so that the model can take it."""
+    """The body of a Converse or ConverseStream request, what was changed so that the model can take it, and whether
+    tools are declared in it."""
 
     body: bytes
     warnings: tuple[str, ...]
+    with_tools: bool
 
 
 def render(call: ModelCall) -> Rendered:
@@ -28,7 +30,7 @@ def render(call: ModelCall) -> Rendered:
     """
     check_request(call.request, call.model.invoked_id)
     fitted = fit(call)
-    return Rendered(write_json(render_fitted(fitted)), fitted.warnings)
+    return Rendered(write_json(render_fitted(fitted)), fitted.warnings, bool(fitted.tools))
 
 
 def render_fitted(fitted: Fitted) -> Json:

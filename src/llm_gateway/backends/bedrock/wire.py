@@ -70,19 +70,24 @@ class Wire:
         )
         self._addresses: dict[tuple[str, str, str], tuple[str, URL]] = {}
 
-    async def post(self, access: Access, model_id: str, operation: str, body: bytes) -> aiohttp.ClientResponse:
-        """Sends; returns with the answer's headers.
+    async def post(
+        self, access: Access, model_id: str, operation: str, body: bytes, more_headers: Mapping[str, str] | None = None
+    ) -> aiohttp.ClientResponse:
+        """Sends; returns with the answer's headers. ``more_headers`` go unsigned.
 
         Raises:
             ConnectTimeout, NoConnection: no answer came.
         """
         key = (access.endpoint, model_id, operation)
         path, url = self._addresses.get(key) or self._remember(key, access.path_prefix)
+        headers = access.signer.headers(path, body)
+        if more_headers:
+            headers |= more_headers
         try:
             return await self._http.post(
                 url,
                 data=body,
-                headers=access.signer.headers(path, body),
+                headers=headers,
                 allow_redirects=False,
                 proxy=access.proxy,
                 ssl=access.tls or True,
