@@ -1,5 +1,6 @@
 """Who may speak to the HTTP site from a browser: Host and Origin are checked before anything else (DNS rebinding)."""
 
+import ipaddress
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -12,7 +13,12 @@ _UNSPECIFIED = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, n
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches the address."""
-    return host in _LOOPBACK or host.startswith("127.")
+    if host in _LOOPBACK:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name: 127.evil.example is not of this machine
+        return False
 
 
 def _name_of(authority: str) -> str:

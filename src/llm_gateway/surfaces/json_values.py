@@ -9,6 +9,7 @@ from llm_gateway.domain.errors import InvalidRequest
 
 _DEEPEST = 64
 _LARGEST_INT = 2**63 - 1
+_MOST_BITS_SHOWN = 10_000  # Python refuses to write whole numbers of more than 4,300 digits
 
 
 def kind_of(value: object) -> str:
@@ -26,6 +27,8 @@ def kind_of(value: object) -> str:
 
 def shown(value: object) -> str:
     """A short form of a caller's value that is safe to repeat in a message."""
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS_SHOWN:
+        return "a number of thousands of digits"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -101,8 +104,14 @@ def only(given: Mapping[str, object], allowed: tuple[str, ...], field: str) -> N
         if name not in allowed:
             path = f"{field}.{name}" if field else name
             near = get_close_matches(name[:60], allowed, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
-            raise InvalidRequest(f"{shown(path)} is not known; {hint}", field=path[:200])
+            hint = f"allowed: {', '.join(allowed)}" if allowed else "nothing is allowed here"
+            hint = f"did you mean {near[0]!r}?" if near else hint
+            raise InvalidRequest(f"{shown(path)} is not known; {hint}", field=_sendable(path)[:200])
+
+
+def _sendable(text: str) -> str:
+    """Text that UTF-8 can write: half a surrogate pair becomes its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def plain_json(value: object, field: str) -> object:
