@@ -12,6 +12,11 @@ _INTERNAL_TEXT = "something went wrong inside the gateway; its log has the detai
 CODES: Mapping[str, tuple[int, str]] = {
     "model_not_found": (404, "invalid_request_error"),
     "invalid_api_key": (401, "invalid_request_error"),
+    "not_found": (404, "invalid_request_error"),
+    "method_not_allowed": (405, "invalid_request_error"),
+    "payload_too_large": (413, "invalid_request_error"),
+    "unsupported_encoding": (415, "invalid_request_error"),
+    "header_too_large": (431, "invalid_request_error"),
     "upstream_throttled": (429, "rate_limit_error"),
     "upstream_quota_exceeded": (429, "rate_limit_error"),
     "upstream_not_ready": (503, "server_error"),
