@@ -8,10 +8,8 @@ import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import orjson
 import structlog
 from fastmcp import FastMCP
-from fastmcp.server.dependencies import get_context
 from fastmcp.tools.base import Tool, ToolResult
 from mcp.types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
@@ -25,10 +23,12 @@ from llm_gateway.surfaces import tool_schemas
 from llm_gateway.surfaces.encoding import Json, encode_card, encode_generation, encode_stats
 from llm_gateway.surfaces.generate_arguments import decode_generate
 from llm_gateway.surfaces.json_values import a_word, filled_text, only
+from llm_gateway.surfaces.quick_calls import Report, ToolAnswer, answer_quickly, failed, shown
 from llm_gateway.surfaces.wire_errors import error_body, internal_error_body
 
 Arguments = Mapping[str, object]
-Answer = Callable[[Arguments, str], Awaitable[Json]]
+Work = Callable[[Arguments, str, OnDeltas | None], Awaitable[Json]]
+"""Arguments, request id and who wants the deltas, to the result."""
 
 
 def new_request_id() -> str:
@@ -37,13 +37,13 @@ def new_request_id() -> str:
 
 
 class GatewayTool(Tool):
-    """A tool that answers by one function from arguments and request id to a JSON object."""
+    """A tool that answers by one function to a JSON object."""
 
-    _answer: Answer = PrivateAttr()
+    _work: Work = PrivateAttr()
 
     @classmethod
     def offer(
-        cls, name: str, description: str, schemas: tuple[Any, Any], answer: Answer, hints: ToolAnnotations
+        cls, name: str, description: str, schemas: tuple[Any, Any], work: Work, hints: ToolAnnotations
     ) -> "GatewayTool":
         """``schemas``: of the arguments and of the result."""
         tool = cls(
@@ -54,73 +54,68 @@ class GatewayTool(Tool):
             output_schema=schemas[1],
             annotations=hints,
         )
-        tool._answer = answer
+        tool._work = work
         return tool
 
-    async def run(self, arguments: dict[str, Any]) -> ToolResult:
-        """Never raises but when it is cancelled: failures are results with ``is_error``."""
+    async def answer(self, arguments: Arguments, report: Report | None) -> ToolAnswer:
+        """Never raises but when it is cancelled: failures are answers with ``is_error``."""
         request_id = new_request_id()
         try:
-            result = await self._answer(arguments, request_id)
+            return shown(await self._work(arguments, request_id, _telling(report)))
         except GatewayError as error:
-            return _failed(error_body(error, request_id))
+            return failed(error_body(error, request_id))
         except Exception:  # noqa: BLE001 - the top of this surface: logged with its trace, answered without its text
             structlog.get_logger().exception("internal_error", request_id=request_id, tool=self.name)
-            return _failed(internal_error_body(request_id))
-        return _succeeded(result)
+            return failed(internal_error_body(request_id))
+
+    async def run(self, arguments: dict[str, Any]) -> ToolResult:
+        """FastMCP's own way to a tool, for ``server.call_tool`` within the process."""
+        return _as_result(await self.answer(arguments, None))
 
 
-def _succeeded(result: Json) -> ToolResult:
-    """The object as structured content, and once more as text for clients that read only that (a list stands bare)."""
-    bare = result["result"] if result.keys() == {"result"} else result
-    return ToolResult(content=[TextContent(type="text", text=orjson.dumps(bare).decode())], structured_content=result)
-
-
-def _failed(error: Json) -> ToolResult:
+def _as_result(answer: ToolAnswer) -> ToolResult:
     return ToolResult(
-        content=[TextContent(type="text", text=str(error["message"]))],
-        structured_content={"error": error},
-        is_error=True,
+        content=[TextContent(type="text", text=answer.text)],
+        structured_content=answer.structured,
+        is_error=answer.is_error,
     )
 
 
-def _progress() -> OnDeltas | None:
-    """Sends each piece of text as a progress notification, if the caller sent a progress token."""
-    context = get_context()
-    request = context.request_context
-    if request is None or request.meta is None or request.meta.get("progressToken") is None:
+def _telling(report: Report | None) -> OnDeltas | None:
+    """Sends each piece of text as a progress notification, if the caller wants them."""
+    if report is None:
         return None
     sent = 0
 
-    async def report(deltas: Sequence[Delta]) -> None:
+    async def tell(deltas: Sequence[Delta]) -> None:
         nonlocal sent
         text = "".join([delta.text for delta in deltas if isinstance(delta, TextDelta)])
         if text:
             sent += 1
-            await context.report_progress(sent, None, text)
+            await report(sent, None, text)
 
-    return report
+    return tell
 
 
 def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
     """A fresh server with the three tools; one instance can be served once."""
 
-    async def generate(arguments: Arguments, request_id: str) -> Json:
+    async def generate(arguments: Arguments, request_id: str, on_deltas: OnDeltas | None) -> Json:
         try:
             request = decode_generate(arguments)
         except GatewayError as error:
             gateway.turn_away(error, request_id=request_id)
             raise
-        return encode_generation(await gateway.generate(request, request_id=request_id, on_deltas=_progress()))
+        return encode_generation(await gateway.generate(request, request_id=request_id, on_deltas=on_deltas))
 
-    async def list_models(arguments: Arguments, request_id: str) -> Json:
+    async def list_models(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
         only(arguments, ("provider", "capability", "lifecycle"), "")
         filters = {name: filled_text(value, name) for name, value in arguments.items() if value is not None}
         if "lifecycle" in filters:
             a_word(filters["lifecycle"], "lifecycle", ("active", "legacy", "retired"))
         return {"result": [encode_card(card) for card in reports.models(**filters)]}
 
-    async def get_stats(arguments: Arguments, request_id: str) -> Json:
+    async def get_stats(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
         only(arguments, (), "")
         return encode_stats(reports.stats())
 
@@ -128,15 +123,19 @@ def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
     reading = ToolAnnotations(read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False)
     asking = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=True)
     offer = GatewayTool.offer
-    return FastMCP(
+    tools = [
+        offer("generate", s.GENERATE, (s.GENERATE_INPUT, s.GENERATE_OUTPUT), generate, asking),
+        offer("list_models", s.LIST_MODELS, (s.LIST_MODELS_INPUT, s.LIST_MODELS_OUTPUT), list_models, reading),
+        offer("get_stats", s.GET_STATS, (s.GET_STATS_INPUT, s.GET_STATS_OUTPUT), get_stats, reading),
+    ]
+    server = FastMCP(
         "llm-gateway",
         s.INSTRUCTIONS,
         version=__version__,
         mask_error_details=True,
         on_duplicate="error",
-        tools=[
-            offer("generate", s.GENERATE, (s.GENERATE_INPUT, s.GENERATE_OUTPUT), generate, asking),
-            offer("list_models", s.LIST_MODELS, (s.LIST_MODELS_INPUT, s.LIST_MODELS_OUTPUT), list_models, reading),
-            offer("get_stats", s.GET_STATS, (s.GET_STATS_INPUT, s.GET_STATS_OUTPUT), get_stats, reading),
-        ],
+        tools=tools,
     )
+    answers = {tool.name: tool.answer for tool in tools}
+    answer_quickly(server, answers, {tool.name: tool.parameters for tool in tools})
+    return server
