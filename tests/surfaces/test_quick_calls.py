@@ -16,7 +16,7 @@ from mcp_house import HELLO
 
 from houses import build_house
 from llm_gateway.surfaces.mcp_tools import create_mcp_server
-from llm_gateway.surfaces.quick_calls import QuickCalls, Report, ToolAnswer
+from llm_gateway.surfaces.quick_calls import QuickCalls, Report, ToolAnswer, answer_quickly
 
 MODES: dict[str, Any] = {"2026-07-28": "2026-07-28", "2025-11-25": "legacy"}
 eras = pytest.mark.parametrize("era", MODES)
@@ -78,14 +78,13 @@ async def test_the_sdk_asks_the_lookup_of_input_schemas_instead_of_listing_the_t
     assert (looked_up, methods) == (["generate"], ["tools/call"])
 
 
-async def test_the_lookup_knows_every_tool_that_is_listed() -> None:
-    server = served()
+def test_the_lookup_gives_the_schemas_that_bind_headers_and_no_others() -> None:
+    server = FastMCP("bare")
+    binding = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
+    answer_quickly(server, {}, {"plain": {"type": "object", "properties": {}}, "binding": binding})
     lookup = server._mcp_server.get_tool_input_schema
     assert lookup is not None
-    async with Client(server) as client:
-        listed = {tool.name: tool.input_schema for tool in await client.list_tools()}
-    assert listed == {name: lookup(name) for name in ("generate", "list_models", "get_stats")}
-    assert lookup("no-tool") is None
+    assert [lookup(name) for name in ("plain", "binding", "unknown")] == [None, binding, None]
 
 
 @eras

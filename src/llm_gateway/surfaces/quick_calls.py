@@ -20,6 +20,7 @@ import orjson
 from fastmcp import FastMCP
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import x_mcp_header_map
 from mcp.types import INVALID_PARAMS
 from mcp_types import SERVER_INFO_META_KEY
 from mcp_types.methods import validate_client_request
@@ -99,5 +100,6 @@ def answer_quickly(
 ) -> None:
     """Puts the tools of a fresh server on the short way; they and their schemas must not change afterwards."""
     low_level = server._mcp_server  # pyright: ignore[reportPrivateUsage] # pinned by a test
-    low_level.get_tool_input_schema = input_schemas.get
+    with_headers = {name: schema for name, schema in input_schemas.items() if x_mcp_header_map(schema)}
+    low_level.get_tool_input_schema = with_headers.get  # the others leave nothing to compare with Mcp-Param-* headers
     low_level.middleware.append(QuickCalls(tools, low_level.server_info_stamp))
