@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_gateway.domain.cards import ModelCard
-from llm_gateway.domain.content import Block, Message
+from llm_gateway.domain.content import Block, CachePoint, Message
 
 CacheMode = Literal["use", "refresh", "bypass"]
 
@@ -15,12 +15,13 @@ DEFAULT_MAX_TOKENS = 2000
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool the model may call; ``input_schema`` is a JSON Schema object."""
+    """A tool the model may call; ``input_schema`` is a JSON Schema object. A ``cache_point`` stands right after it."""
 
     name: str
     input_schema: Mapping[str, object]
     description: str | None = None
     strict: bool | None = None
+    cache_point: CachePoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,51 @@
+"""Headers of our answers over HTTP: what a call cost, what was left out, when and whether to ask again. Pure.
+
+Shared by the doors of ``/v1``.
+"""
+
+from decimal import Decimal
+from math import ceil
+
+from llm_gateway.domain.completions import Generation
+from llm_gateway.domain.errors import BackendError, GatewayError
+from llm_gateway.surfaces.dropped_params import DroppedParams
+from llm_gateway.surfaces.wire_errors import status_of
+
+Headers = list[tuple[bytes, bytes]]
+
+_NANO = Decimal(10**9)
+_ASK_AGAIN_S = 1
+_WAITED_FOR = frozenset({429, 503})
+_RETRIED_BY_CLIENTS = frozenset({408, 409, 429})
+
+
+def dropped_headers(dropped: DroppedParams) -> Headers:
+    """``x-llm-gateway-dropped-params`` where something was left out."""
+    told = dropped.header
+    return [] if told is None else [(b"x-llm-gateway-dropped-params", told.encode("latin-1"))]
+
+
+def generation_headers(generation: Generation) -> Headers:
+    """Cache, model and cost of a whole answer; no cost where no price is known."""
+    headers = [
+        (b"x-llm-gateway-cache", b"hit" if generation.cached else b"miss"),
+        (b"x-llm-gateway-model", generation.model.encode("latin-1", "replace")),
+    ]
+    if generation.cost_nano_usd is not None:
+        cost = Decimal(generation.cost_nano_usd) / _NANO
+        headers.append((b"x-llm-gateway-cost-usd", f"{cost:f}".encode()))
+    return headers
+
+
+def error_headers(error: GatewayError) -> Headers:
+    """``retry-after`` (whole seconds) with every 429 and 503; ``x-should-retry: false`` where a client would ask again
+    by the status alone, but in vain or for money that may already be spent."""
+    status, after_s = status_of(error.code), error.retry_after_s
+    headers: Headers = []
+    if after_s is not None or status in _WAITED_FOR:
+        wait_s = _ASK_AGAIN_S if after_s is None else max(0, ceil(after_s))
+        headers.append((b"retry-after", str(wait_s).encode()))
+    may_be_paid = isinstance(error, BackendError) and error.spent is not None
+    if (status in _RETRIED_BY_CLIENTS or status >= 500) and (may_be_paid or not error.retryable):
+        headers.append((b"x-should-retry", b"false"))
+    return headers
