@@ -1,4 +1,4 @@
-"""Headers of our answers over HTTP: what a call cost, what was left out, when and whether to ask again. Pure.
+"""Headers of our answers over HTTP: what a call cost, when and whether to ask again. Pure.
 
 Shared by the doors of ``/v1``.
 """
@@ -8,7 +8,6 @@ from math import ceil
 
 from llm_gateway.domain.completions import Generation
 from llm_gateway.domain.errors import BackendError, GatewayError
-from llm_gateway.surfaces.dropped_params import DroppedParams
 from llm_gateway.surfaces.wire_errors import status_of
 
 Headers = list[tuple[bytes, bytes]]
@@ -17,12 +16,6 @@ _NANO = Decimal(10**9)
 _ASK_AGAIN_S = 1
 _WAITED_FOR = frozenset({429, 503})
 _RETRIED_BY_CLIENTS = frozenset({408, 409, 429})
-
-
-def dropped_headers(dropped: DroppedParams) -> Headers:
-    """``x-llm-gateway-dropped-params`` where something was left out."""
-    told = dropped.header
-    return [] if told is None else [(b"x-llm-gateway-dropped-params", told.encode("latin-1"))]
 
 
 def generation_headers(generation: Generation) -> Headers:
