@@ -1,8 +1,12 @@
 """Runs the server: stdio, or one HTTP site. Knows sockets and signals; decides nothing about requests."""
 
+import asyncio
 import os
+import signal
 import socket
 import sys
+from contextlib import suppress
+from types import FrameType
 
 from llm_gateway import __version__
 from llm_gateway.app import App
@@ -10,6 +14,8 @@ from llm_gateway.domain.errors import ConfigurationError
 
 _GRACE_S = 10  # how long uvicorn waits for answers under way when it is told to stop
 _BACKLOG = 2048
+_MANY_FILES = 65_536  # each call has one connection to its caller and one to Bedrock; shells often allow 1,024 in all
+_EXIT_CODES = {signal.SIGTERM: 0, signal.SIGINT: 130}
 
 
 def quiet_fastmcp() -> None:
@@ -20,11 +26,33 @@ def quiet_fastmcp() -> None:
 
 
 async def serve_stdio(app: App) -> None:
-    """Serves one client over standard input and output until it hangs up."""
+    """Serves one client over standard input and output until it hangs up, or SIGINT or SIGTERM comes.
+
+    A signal ends the process from here: the thread that waits for the next line of standard input cannot be woken, and
+    an ordinary end would wait for it.
+    """
+    told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+    _listen_for_the_end(told)
+    serving = asyncio.ensure_future(app.mcp_server().run_async("stdio", show_banner=False))
     try:
-        await app.mcp_server().run_async("stdio", show_banner=False)
+        await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
     finally:
         await app.gateway.aclose()
+    if not told.done():
+        return await serving
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_EXIT_CODES[told.result()])
+
+
+def _listen_for_the_end(told: asyncio.Future[signal.Signals]) -> None:
+    def tell(number: signal.Signals) -> None:
+        if not told.done():
+            told.set_result(number)
+
+    with suppress(NotImplementedError):  # Windows: there Ctrl-C stops the process by itself
+        for number in _EXIT_CODES:
+            asyncio.get_running_loop().add_signal_handler(number, tell, number)
 
 
 def refuse_open_doors(app: App, host: str) -> None:
@@ -56,8 +84,22 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"--host {host} --port {port}: cannot listen there ({reason})") from refused
 
 
+def allow_many_connections() -> None:
+    """Raises this process's own limit of open files as far as the system lets it."""
+    try:
+        import resource
+    except ImportError:  # not of every platform
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(_MANY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
-    """Serves the HTTP site until SIGINT or SIGTERM."""
+    """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it."""
+    import asyncio
+
     import structlog
     import uvicorn
 
@@ -80,13 +122,22 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
         timeout_graceful_shutdown=_GRACE_S,
         backlog=_BACKLOG,
     )
-    await Announced(config).serve(sockets=[bound])
+    allow_many_connections()
+    warming = asyncio.create_task(app.backend.warm())
+    try:
+        await Announced(config).serve(sockets=[bound])
+    finally:
+        warming.cancel()
+
+
+def _end_well(number: int, _: FrameType | None) -> None:
+    sys.exit(_EXIT_CODES[signal.Signals(number)])
 
 
 def run_http(app: App, host: str, bound: socket.socket) -> None:
     """:func:`serve_http` on the fastest event loop there is here."""
-    import asyncio
-
+    for number in _EXIT_CODES:
+        signal.signal(number, _end_well)  # while it starts; uvicorn listens then, and raises the signal anew at its end
     try:
         from uvloop import new_event_loop
     except ImportError:  # not made for every platform

@@ -96,7 +96,10 @@ class Settings(BaseSettings):
             raise ValueError("must be an address that starts with http:// or https://")
         return given
 
-    @field_validator("cache_ttl", "bedrock_connect_timeout", "bedrock_idle_timeout", "bedrock_total_timeout")
+    @field_validator(
+        *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
+        *("bedrock_idle_timeout", "bedrock_total_timeout"),
+    )
     @classmethod
     def _finite(cls, given: float) -> float:
         if not isfinite(given):
