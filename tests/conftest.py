@@ -1,16 +1,14 @@
-"""What all tests share: where the recorded Bedrock traffic stands, if it is there."""
+"""What all tests share."""
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from recorded_traffic import TRAFFIC
+
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
-
-_CHECKOUT = Path(__file__).resolve().parent.parent
-TRAFFIC = Path(os.environ.get("LLM_GATEWAY_TRAFFIC") or _CHECKOUT.parent / "shared" / "traffic")
 
 
 @pytest.fixture(scope="session")

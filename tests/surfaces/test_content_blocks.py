@@ -64,7 +64,7 @@ BAD: list[tuple[Any, str]] = [
     ({"text": "a", "image": {}}, "b"),
     ({"txt": "a"}, "b.txt"),
     ({"text": None}, "b.text"),
-    ({"text": " \n"}, "b.text"),
+    ({"text": ""}, "b.text"),
     ({"text": "\ud800"}, "b.text"),
     ({"type": "text"}, "b.text"),
     ({"type": "text", "text": "a", "tone": 1}, "b.tone"),

@@ -77,7 +77,11 @@ def _base64(value: object, field: str) -> str:
 
 
 def _text(value: object, field: str) -> Block:
-    return Text(filled_text(value, field))
+    """Not empty. White space alone is let through: models write it between blocks, and histories bring it back."""
+    text = a_string(value, field)
+    if not text:
+        raise InvalidRequest(f"{field} is empty; put text there or leave the block out", field=field)
+    return Text(text)
 
 
 def _tool_id(value: object, field: str) -> str:
@@ -165,7 +169,7 @@ _CONVERSE: Mapping[str, Callable[[object, str], Block]] = {
 
 def _typed_text(body: Mapping[str, object], field: str) -> Block:
     only(body, ("type", "text", "annotations", "_meta"), field)
-    return Text(filled_text(body.get("text"), f"{field}.text"))
+    return _text(body.get("text"), f"{field}.text")
 
 
 def _typed_media(body: Mapping[str, object], field: str) -> Block:
@@ -217,4 +221,7 @@ def decode_content(value: object, field: str) -> tuple[Block, ...]:
     blocks = a_list(value, field, "content blocks")  # pyright: ignore[reportUnknownArgumentType]
     if not blocks:
         raise InvalidRequest(f"{field} is empty; put at least one content block there", field=field)
-    return tuple([decode_block(block, f"{field}[{number}]") for number, block in enumerate(blocks)])
+    decoded = tuple([decode_block(block, f"{field}[{number}]") for number, block in enumerate(blocks)])
+    if all([isinstance(block, Text) and block.text.isspace() for block in decoded]):
+        raise InvalidRequest(f"{field} is blank; put text there or leave the message out", field=field)
+    return decoded

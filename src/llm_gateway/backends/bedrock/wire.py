@@ -3,6 +3,7 @@
 The only file that imports aiohttp for the way of a request. It knows requests and bytes, not what they say.
 """
 
+import io
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, cast
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_WHOLE_ANSWER_BYTES = 128 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
+_WRITTEN_AT_ONCE = 2**20  # bytes; a larger body goes piece by piece, so that others get their turn
 _ADDRESSES_LIMIT = 1_024
 _AGENT = "llm-gateway"
 
@@ -86,7 +88,7 @@ class Wire:
         try:
             return await self._http.post(
                 url,
-                data=body,
+                data=body if len(body) <= _WRITTEN_AT_ONCE else io.BytesIO(body),
                 headers=headers,
                 allow_redirects=False,
                 proxy=access.proxy,
