@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 CANDIDATES = $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 UV := uv>=0.9,<1
-COVERAGE_FLOOR := 90
+COVERAGE_FLOOR := 95
 
 # The tests get no credentials: nothing of AWS in the environment, no files, no metadata service.
 WITHOUT_AWS := for name in $$(env | sed -n 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p'); do unset "$$name"; done; \
