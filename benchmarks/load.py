@@ -1,0 +1,142 @@
+"""Callers of ``/mcp``: raw connections, prebuilt JSON-RPC bodies, every answer checked.
+
+The wire of 2025-11-25 is used without a session, as a stateless server allows; 2026-07-28 as its envelope asks.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import httptools
+import orjson
+
+Era = Literal["2025-11-25", "2026-07-28"]
+ERAS: tuple[Era, ...] = ("2025-11-25", "2026-07-28")
+Request = Callable[[int], bytes]
+_NUMBER = "@NUMBER@"
+_serial = itertools.count(1)
+
+
+def http_post(path: str, headers: str, body: bytes) -> bytes:
+    """One request in bytes."""
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n{headers}"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def tools_call(era: Era) -> Request:
+    """``generate`` over MCP; equal numbers ask for equal answers."""
+    arguments = {
+        "model": "nova-micro",
+        "messages": [{"role": "user", "content": f"Say something about the fox of number {_NUMBER}, in one sentence."}],
+        "temperature": 0.5,
+        "max_tokens": 200,
+    }
+    params: dict[str, object] = {"name": "generate", "arguments": arguments}
+    headers = f"accept: application/json, text/event-stream\r\nmcp-protocol-version: {era}\r\n"
+    if era == "2026-07-28":
+        headers += "mcp-method: tools/call\r\nmcp-name: generate\r\n"
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": era,
+            "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    template = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    before, after = template.split(_NUMBER.encode())
+    return lambda number: http_post("/mcp", headers, before + b"%09d" % number + after)
+
+
+def fresh_numbers() -> Iterator[int]:
+    """Numbers nobody has asked with in this run."""
+    return _serial
+
+
+class Caller(asyncio.Protocol):
+    """One kept-open connection; one request at a time."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._answered: asyncio.Future[tuple[int, bytes]] | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(ConnectionError("the server hung up"))
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        body = b"".join(self._body)
+        status = self._parser.get_status_code()
+        self._body.clear()
+        self._parser = httptools.HttpResponseParser(self)
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result((status, body))
+
+    def send(self, request: bytes) -> "asyncio.Future[tuple[int, bytes]]":
+        """Status and body, later."""
+        assert self._transport is not None
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answered
+
+    def close(self) -> None:
+        """Hangs up."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+def check_tool_answer(answer: tuple[int, bytes]) -> None:
+    """Raises when it is not a good result of ``generate``."""
+    status, body = answer
+    if status != 200 or b'"finish_reason"' not in body or b'"isError":true' in body:
+        raise RuntimeError(f"a call failed with status {status}: {body[:500]!r}")
+
+
+def check_status(answer: tuple[int, bytes]) -> None:
+    """Raises when it is not a 200."""
+    if answer[0] != 200:
+        raise RuntimeError(f"status {answer[0]}: {answer[1][:500]!r}")
+
+
+@asynccontextmanager
+async def callers(port: int, count: int):
+    """That many open connections."""
+    loop = asyncio.get_running_loop()
+    opened: list[Caller] = []
+    try:
+        for _ in range(count):
+            _, caller = await loop.create_connection(Caller, "127.0.0.1", port)
+            opened.append(caller)
+        yield opened
+    finally:
+        for caller in opened:
+            caller.close()
+
+
+async def call_many(
+    opened: list[Caller],
+    request: Request,
+    numbers: Iterator[int],
+    calls: int,
+    check: Callable[[tuple[int, bytes]], None] = check_tool_answer,
+) -> None:
+    """So many calls in all, each caller asking again as soon as it is answered."""
+    left = itertools.repeat(None, calls)
+
+    async def ask_on(caller: Caller) -> None:
+        for _ in left:
+            check(await caller.send(request(next(numbers))))
+
+    async with asyncio.TaskGroup() as group:
+        for caller in opened:
+            group.create_task(ask_on(caller))

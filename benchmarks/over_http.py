@@ -1,0 +1,144 @@
+"""Over HTTP: CPU per call beside the bare server, many slow calls at once, memory after many calls, the floor."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from statistics import median, quantiles
+
+import orjson
+
+from benchmarks.load import (
+    ERAS,
+    Era,
+    Request,
+    call_many,
+    callers,
+    check_status,
+    check_tool_answer,
+    fresh_numbers,
+    http_post,
+    tools_call,
+)
+from benchmarks.plan import CALLERS, Line, Plan, ratio_line
+from benchmarks.processes import Server, bare, floor, gateway
+
+_MOST_MISS, _MOST_HIT = 1.3, 1.1
+_HEALTH_EVERY_S = 0.01
+_MOST_HEALTH_MS = 50
+_MOST_SLOW = 1.3
+_MOST_GROWTH_MB = 5
+_SEND_AT_ONCE = 50
+Check = Callable[[tuple[int, bytes]], None]
+
+
+async def cpu_ms(
+    server: Server, request: Request, numbers: Iterator[int], calls: int, check: Check = check_tool_answer
+) -> float:
+    """CPU of the server per call."""
+    async with callers(server.port, CALLERS) as opened:
+        await call_many(opened, request, numbers, CALLERS, check)
+        before_s = server.cpu_s()
+        await call_many(opened, request, numbers, calls, check)
+        return (server.cpu_s() - before_s) * 1000 / calls
+
+
+async def cost_lines(plan: Plan, mock_port: int) -> list[Line]:
+    """For each era: a call of the model and an answer from the cache, beside the bare server."""
+    lines: list[Line] = []
+    with gateway(mock_port) as ours, bare() as theirs:
+        for era in ERAS:
+            miss, hit, constant = await _rounds(plan, era, ours, theirs)
+            lines.append(ratio_line(f"CPU per generate, {era}", miss, constant, most=_MOST_MISS))
+            lines.append(ratio_line(f"CPU per cache hit, {era}", hit, constant, most=_MOST_HIT))
+    return lines
+
+
+async def _rounds(plan: Plan, era: Era, ours: Server, theirs: Server) -> tuple[list[float], list[float], list[float]]:
+    request = tools_call(era)
+    miss: list[float] = []
+    hit: list[float] = []
+    constant: list[float] = []
+    for _ in range(plan.http_rounds):
+        miss.append(await cpu_ms(ours, request, fresh_numbers(), plan.http_calls))
+        constant.append(await cpu_ms(theirs, request, fresh_numbers(), plan.http_calls))
+        hit.append(await cpu_ms(ours, request, itertools.repeat(0), plan.http_calls))
+    return miss, hit, constant
+
+
+async def slow_line(plan: Plan, slow_mock_port: int) -> list[Line]:
+    """Many callers at once, each waiting for a slow model, while somebody asks for the health."""
+    request, numbers = tools_call("2026-07-28"), fresh_numbers()
+    with gateway(slow_mock_port) as ours:
+        async with callers(ours.port, plan.slow_calls) as opened, callers(ours.port, 1) as (doctor,):
+            await call_many(opened[:CALLERS], request, numbers, CALLERS)
+            probes: list[float] = []
+            probing = asyncio.create_task(_probe(doctor.send, probes))
+            started_at = time.perf_counter()
+            answers: list[asyncio.Future[tuple[int, bytes]]] = []
+            for number, caller in enumerate(opened, 1):
+                answers.append(caller.send(request(next(numbers))))
+                if number % _SEND_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            spread_s = time.perf_counter() - started_at
+            for answer in await asyncio.gather(*answers):
+                check_tool_answer(answer)
+            took_s = time.perf_counter() - started_at
+            probing.cancel()
+    limit_s = _MOST_SLOW * plan.slow_s + spread_s
+    p99_ms = quantiles(probes, n=100, method="inclusive")[98]
+    return [
+        Line(
+            measure=f"{plan.slow_calls:,} calls of {plan.slow_s:g} s at once",
+            ours=f"{took_s:.2f} s",
+            ratio=f"{took_s / plan.slow_s:.2f}",
+            target=f"< {limit_s:.2f} s",
+            met=took_s < limit_s,
+        ),
+        Line(
+            measure="/health meanwhile, p99",
+            ours=f"{p99_ms:.1f} ms",
+            target=f"< {_MOST_HEALTH_MS} ms",
+            met=p99_ms < _MOST_HEALTH_MS,
+        ),
+    ]
+
+
+async def _probe(send: Callable[[bytes], "asyncio.Future[tuple[int, bytes]]"], took_ms: list[float]) -> None:
+    ask = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+    while True:
+        started_at = time.perf_counter()
+        check_status(await send(ask))
+        took_ms.append((time.perf_counter() - started_at) * 1000)
+        await asyncio.sleep(_HEALTH_EVERY_S)
+
+
+async def memory_line(plan: Plan, mock_port: int) -> Line:
+    """Resident memory after few and after many calls, each asking something new."""
+    request, numbers = tools_call("2026-07-28"), fresh_numbers()
+    with gateway(mock_port) as ours:
+        async with callers(ours.port, CALLERS) as opened:
+            await call_many(opened, request, numbers, plan.memory_first)
+            first_mb = ours.rss_mb()
+            await call_many(opened, request, numbers, plan.memory_last - plan.memory_first)
+            last_mb = ours.rss_mb()
+    return Line(
+        measure=f"memory after {plan.memory_last:,} calls, to {plan.memory_first:,}",
+        ours=f"{last_mb:.1f} MB",
+        bare=f"({first_mb:.1f} MB)",
+        ratio=f"{last_mb - first_mb:+.1f} MB",
+        target=f"≤ +{_MOST_GROWTH_MB} MB",
+        met=last_mb - first_mb <= _MOST_GROWTH_MB,
+    )
+
+
+async def floor_ms(plan: Plan, mock_port: int) -> float:
+    """CPU per request of the floor prototype, over HTTP."""
+    body = orjson.dumps({"messages": [{"role": "user", "content": "Say something about the fox, in one sentence."}]})
+    request = http_post("/v1/chat/completions", "", body)
+    with floor(mock_port) as server:
+        figures = [
+            await cpu_ms(server, lambda _: request, fresh_numbers(), plan.floor_calls, check_status)
+            for _ in range(plan.floor_rounds)
+        ]
+    return median(figures)
