@@ -222,10 +222,10 @@ async def test_on_demand_without_any_profile_is_the_callers_error(
     [
         ("us-east-1", ("us", "global"), "us"),
         ("us-gov-west-1", ("us", "us-gov"), "us-gov"),
-        ("ca-central-1", ("us",), "us"),
+        ("ca-central-1", ("us", "global"), "global"),
         ("eu-central-1", ("us", "eu"), "eu"),
         ("ap-northeast-1", ("jp", "global"), "jp"),
-        ("ap-northeast-1", ("apac", "jp"), "apac"),
+        ("ap-northeast-1", ("apac", "jp"), "jp"),
         ("ap-southeast-2", ("au",), "au"),
         ("ap-south-1", ("apac",), "apac"),
         ("sa-east-1", ("us", "global"), "global"),
@@ -240,7 +240,7 @@ def test_the_profile_is_the_nearest(region: str, profiles: tuple[str, ...], expe
 def test_a_profile_of_an_unknown_model_is_guessed_by_region() -> None:
     assert profile_for("x.y", None, "eu-west-1") == "eu.x.y"
     assert profile_for("x.y", None, "me-south-1") == "global.x.y"
-    assert profile_for("us.x.y", None, "eu-west-1") is None
+    assert profile_for("us.acme.rocket-1", None, "eu-west-1") is None
     assert profile_for("arn:aws:bedrock:::x", None, "eu-west-1") is None
 
 

@@ -223,9 +223,14 @@ def _too_large(fault: Fault, _asked: Asked) -> GatewayError:
 
 def _unknown_model(fault: Fault, asked: Asked) -> GatewayError:
     said = _said(fault, "Model not found.")
+    card = asked.call.model.card
+    successor = card.lifecycle.successor if card else None
+    mend = f"Ask {successor} instead." if successor else "Look for another with list_models."
     return UnknownModel(
-        f"Bedrock does not serve {asked.model} to this account and region: {said} Look for another with list_models.",
+        f"Bedrock does not serve {asked.model} to this account and region: {said} {mend}",
         model=asked.model,
+        closest=(successor,) if successor else (),
+        successor=successor,
     )
 
 

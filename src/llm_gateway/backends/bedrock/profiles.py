@@ -1,33 +1,14 @@
-"""Which inference profile serves a model from a region. Pure.
+"""Which inference profile to try for a bare model id that Bedrock refuses on demand. Pure."""
 
-Source: the ids AWS gives to cross-region profiles; a profile's prefix names the group of regions it may use.
-"""
-
+from llm_gateway.catalog.ids import geographic_prefixes, reaches_global, split_profile
 from llm_gateway.domain.cards import ModelCard
-
-_GROUPS = (
-    ("us-gov-", ("us-gov",)),
-    ("us-", ("us",)),
-    ("ca-", ("us",)),
-    ("eu-", ("eu",)),
-    ("ap-northeast-1", ("apac", "jp")),
-    ("ap-northeast-3", ("apac", "jp")),
-    ("ap-southeast-2", ("apac", "au")),
-    ("ap-southeast-4", ("apac", "au")),
-    ("ap-", ("apac",)),
-)
-_PREFIXES = frozenset({"us", "us-gov", "eu", "apac", "jp", "au", "ca", "global"})
-_EVERYWHERE = "global"
 
 
 def profile_for(model_id: str, card: ModelCard | None, region: str) -> str | None:
     """The id of the profile to try for a bare model id; ``None`` where no profile is likely to exist."""
-    if model_id.startswith("arn:") or model_id.partition(".")[0] in _PREFIXES:
+    if model_id.startswith("arn:") or split_profile(model_id).prefix is not None:
         return None
-    near = next((prefixes for start, prefixes in _GROUPS if region.startswith(start)), ())
-    if card is None:
-        return f"{near[0]}.{model_id}" if near else f"{_EVERYWHERE}.{model_id}"
-    for prefix in (*near, _EVERYWHERE):
-        if prefix in card.profiles:
-            return f"{prefix}.{model_id}"
-    return None
+    everywhere = ("global",) if reaches_global(region) else ()
+    prefixes = (*geographic_prefixes(region), *everywhere)
+    likely = prefixes[:1] if card is None else [prefix for prefix in prefixes if prefix in card.profiles][:1]
+    return f"{likely[0]}.{model_id}" if likely else None
