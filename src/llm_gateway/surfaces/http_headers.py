@@ -1,21 +1,39 @@
-"""Headers of our answers over HTTP: what a call cost, when and whether to ask again. Pure.
+"""Headers over HTTP: what a caller wants of the cache, what a call cost, when and whether to ask again. Pure.
 
 Shared by the doors of ``/v1``.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from math import ceil
 
 from llm_gateway.domain.completions import Generation
 from llm_gateway.domain.errors import BackendError, GatewayError
+from llm_gateway.domain.requests import CacheMode
+from llm_gateway.surfaces.json_values import a_word
 from llm_gateway.surfaces.wire_errors import status_of
 
 Headers = list[tuple[bytes, bytes]]
 
+_CACHE_MODES: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "bypass": "bypass"}
 _NANO = Decimal(10**9)
 _ASK_AGAIN_S = 1
 _WAITED_FOR = frozenset({429, 503})
 _RETRIED_BY_CLIENTS = frozenset({408, 409, 429})
+
+
+def cache_mode(headers: Mapping[bytes, bytes]) -> CacheMode:
+    """What the caller wants of the cache: our own header, else ``Cache-Control``.
+
+    Raises:
+        InvalidRequest: a word that is none.
+    """
+    asked = headers.get(b"x-llm-gateway-cache")
+    if asked is not None:
+        word = asked.decode("latin-1").strip().lower()
+        return _CACHE_MODES[a_word(word, "x-llm-gateway-cache", tuple(_CACHE_MODES))]
+    control = headers.get(b"cache-control", b"")
+    return "bypass" if b"no-store" in control else "refresh" if b"no-cache" in control else "use"
 
 
 def generation_headers(generation: Generation) -> Headers:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from llm_gateway.domain.errors import GatewayError
 
 INTERNAL = "internal_error"
-_INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
+INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
 
 # code: (HTTP status, OpenAI's type of error); codes that are missing are the caller's mistakes.
 CODES: Mapping[str, tuple[int, str]] = {
     "model_not_found": (404, "invalid_request_error"),
     "invalid_api_key": (401, "invalid_request_error"),
-    "not_found": (404, "invalid_request_error"),
+    "unknown_url": (404, "invalid_request_error"),
     "method_not_allowed": (405, "invalid_request_error"),
+    "request_timeout": (408, "invalid_request_error"),
     "payload_too_large": (413, "invalid_request_error"),
     "unsupported_encoding": (415, "invalid_request_error"),
     "header_too_large": (431, "invalid_request_error"),
@@ -57,4 +58,4 @@ def error_body(error: GatewayError, request_id: str) -> dict[str, object]:
 
 def internal_error_body(request_id: str) -> dict[str, object]:
     """The same shape for a fault of ours, without its text."""
-    return error_body(GatewayError(_INTERNAL_TEXT, code=INTERNAL), request_id)
+    return error_body(GatewayError(INTERNAL_TEXT, code=INTERNAL), request_id)

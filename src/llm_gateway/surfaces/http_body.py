@@ -1,4 +1,4 @@
-"""Work for a caller that may hang up: its leaving cancels what was begun for it.
+"""A caller over HTTP that may hang up: its leaving cancels what was begun for it.
 
 Shared by the doors of ``/v1``.
 """
@@ -7,6 +7,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive
+
+
+class CallerLeft(Exception):
+    """The caller hung up before its request was whole; there is nobody to answer."""
 
 
 async def while_there(receive: Receive, work: Callable[[], Awaitable[None]]) -> bool:
