@@ -1,0 +1,1 @@
+"""The Anthropic-compatible door: messages and their counting. Decode, ask, encode."""
