@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
     from starlette.types import ASGIApp
 
+    from llm_gateway.surfaces.door_limits import DoorLimits
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -53,6 +55,20 @@ class App:
             bound_host=bound_host,
             allowed_hosts=self.settings.allowed_hosts,
             allowed_origins=self.settings.allowed_origins,
+            limits=self._door_limits(),
+        )
+
+    def _door_limits(self) -> "DoorLimits":
+        from llm_gateway.surfaces.door_limits import DoorLimits
+
+        settings = self.settings
+        return DoorLimits(
+            max_body_bytes=settings.max_body_bytes,
+            max_json_depth=settings.max_json_depth,
+            max_messages=settings.max_messages,
+            max_tools=settings.max_tools,
+            body_read_s=settings.body_read_timeout,
+            strict_params=settings.strict_params,
         )
 
 

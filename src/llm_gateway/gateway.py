@@ -105,6 +105,22 @@ class Gateway:
         self._tell_end(request, request_id, admission, answer, "ok", latency_ms)
         return _release(admission, answer, latency_ms)
 
+    def resolve(self, asked: str) -> ResolvedModel:
+        """The model a caller's word stands for now.
+
+        Raises:
+            UnknownModel: with the closest names, or the successor.
+        """
+        return self._resolve(asked)
+
+    def estimate(self, request: GenerateRequest) -> Usage:
+        """The tokens of a request's input, by its size; nothing is asked.
+
+        Raises:
+            UnknownModel: with the closest names, or the successor.
+        """
+        return self._backend.estimate(ModelCall(request, self._resolve(request.model)))
+
     def turn_away(self, error: GatewayError, *, request_id: str) -> None:
         """Counts and logs a request that its surface could not even decode."""
         self._tell_end(None, request_id, None, None, error.code, 0.0)

@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     allowed_hosts: Words = Field((), description="More Host headers to accept, comma-separated (loopback always is).")
     allowed_origins: Words = Field((), description="Origins of browsers to accept, comma-separated.")
 
+    strict_params: bool = Field(
+        False, description="Refuse parameters of /v1 that cannot be honoured, instead of dropping them."
+    )
+    max_body_bytes: int = Field(16_777_216, ge=1024, description="Largest body of a request to /v1, bytes.")
+    max_json_depth: int = Field(64, ge=8, le=200, description="Deepest nesting of such a body.")
+    max_messages: int = Field(10_000, ge=1, description="Most messages of one request to /v1.")
+    max_tools: int = Field(512, ge=1, description="Most tools of one request to /v1.")
+    body_read_timeout: float = Field(60, gt=0, description="Longest wait for a whole body, seconds.")
+
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
@@ -98,7 +107,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
-        *("bedrock_idle_timeout", "bedrock_total_timeout"),
+        *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout"),
     )
     @classmethod
     def _finite(cls, given: float) -> float:

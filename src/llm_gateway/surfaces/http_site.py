@@ -1,4 +1,5 @@
-"""One HTTP site: streamable HTTP at ``/mcp``, SSE at ``/sse``, the service's card at ``/``, health at ``/health``."""
+"""One HTTP site: streamable HTTP at ``/mcp``, SSE at ``/sse``, OpenAI's API at ``/v1``, the service's card at ``/``,
+health at ``/health``."""
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
@@ -8,14 +9,18 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from llm_gateway import __version__
 from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
+from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 from llm_gateway.surfaces.door_guard import DoorGuard
+from llm_gateway.surfaces.door_limits import DoorLimits
+from llm_gateway.surfaces.openai_api.routes import OpenAiDoor
 
 TRANSPORTS = {"streamable-http": "/mcp", "sse": "/sse"}
+_LIMITS = DoorLimits()
 
 
 def create_site(
@@ -26,6 +31,7 @@ def create_site(
     bound_host: str,
     allowed_hosts: Iterable[str] = (),
     allowed_origins: Iterable[str] = (),
+    limits: DoorLimits = _LIMITS,
 ) -> ASGIApp:
     """The site for one process. Its lifespan closes the gateway.
 
@@ -68,4 +74,13 @@ def create_site(
             Route("/messages/", endpoint=sse),
         ],
     )
-    return DoorGuard(site, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+    openai = OpenAiDoor(gateway=gateway, reports=reports, limits=limits)
+    anthropic = AnthropicDoor(gateway, limits=limits)
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        """Past Starlette's router, whose layers would cost as much as the door itself."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        v1 = anthropic if path.startswith("/v1/messages") else openai
+        await (v1 if path.startswith("/v1/") else site)(scope, receive, send)
+
+    return DoorGuard(by_path, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)

@@ -1,0 +1,15 @@
+"""How much one HTTP request of a caller may hold, and how long its body may take to arrive."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorLimits:
+    """``body_read_s`` is for the whole body. ``strict_params`` refuses parameters that cannot be honoured."""
+
+    max_body_bytes: int = 16 * 1024 * 1024
+    max_json_depth: int = 64
+    max_messages: int = 10_000
+    max_tools: int = 512
+    body_read_s: float = 60.0
+    strict_params: bool = False

@@ -1,0 +1,211 @@
+"""The parts of a message's content, to domain blocks. Pure: an address is never fetched here."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from llm_gateway.domain.content import Block, CachePoint, Media, MediaKind, Text
+from llm_gateway.domain.errors import InvalidRequest
+from llm_gateway.surfaces.json_values import a_list, a_string, a_word, an_object, shown
+from llm_gateway.surfaces.omissions import Omissions
+
+_AUDIO = ("wav", "mp3", "flac", "opus", "aac", "ogg", "m4a", "mp4", "webm", "pcm")
+_DOCUMENTS: Mapping[str, str] = {
+    "application/pdf": "pdf",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/plain": "txt",
+    "text/markdown": "md",
+}
+_FORMATS: Mapping[str, tuple[MediaKind, str]] = {
+    "image/png": ("image", "png"),
+    "image/jpeg": ("image", "jpeg"),
+    "image/jpg": ("image", "jpeg"),
+    "image/gif": ("image", "gif"),
+    "image/webp": ("image", "webp"),
+    "video/mp4": ("video", "mp4"),
+    "video/quicktime": ("video", "mov"),
+    "video/webm": ("video", "webm"),
+    "video/x-matroska": ("video", "mkv"),
+    "video/mpeg": ("video", "mpeg"),
+    "video/x-flv": ("video", "flv"),
+    "video/x-ms-wmv": ("video", "wmv"),
+    "video/3gpp": ("video", "three_gp"),
+    "audio/mpeg": ("audio", "mp3"),
+    "audio/wav": ("audio", "wav"),
+    "audio/x-wav": ("audio", "wav"),
+    **{f"audio/{word}": ("audio", word) for word in _AUDIO},
+    **{mime: ("document", word) for mime, word in _DOCUMENTS.items()},
+}
+_EXTENSIONS = {**{word: word for word in _DOCUMENTS.values()}, "htm": "html", "markdown": "md"}
+# How a picture's first bytes look as base64: they decide where a caller's media type is wrong.
+_PICTURES = (("iVBORw0KGgo", "png"), ("/9j/", "jpeg"), ("R0lGOD", "gif"), ("UklGR", "webp"))
+_DATA_URL = re.compile(r"data:([a-zA-Z0-9.+/-]*)((?:;[a-zA-Z0-9=_.+-]*)*),", re.ASCII)
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9\-()\[\]]+", re.ASCII)
+_LONGEST_NAME = 180
+
+Part = Mapping[str, object]
+
+
+class Reader:
+    """Reads the parts of one request: documents get names of their own, which Bedrock demands."""
+
+    __slots__ = ("_names", "omissions")
+
+    def __init__(self, omissions: Omissions) -> None:
+        self.omissions = omissions
+        self._names: set[str] = set()
+
+    def blocks(self, value: object, field: str, allowed: Mapping[str, "ReadPart"]) -> list[Block]:
+        """A content of parts; blank texts are left out."""
+        blocks: list[Block] = []
+        for number, item in enumerate(a_list(value, field, "content parts")):
+            where = f"{field}[{number}]"
+            if isinstance(item, str):
+                raise InvalidRequest(
+                    f'{where} must be a content part; got a string; wrap it: {{"type": "text", "text": ...}}',
+                    field=where,
+                )
+            part = an_object(item, where)
+            kind = a_word(part.get("type"), f"{where}.type", tuple(allowed))
+            block = allowed[kind](self, part, where)
+            if block is None:
+                continue
+            blocks.append(block)
+            if part.get("cache_control") is not None:
+                blocks.append(_cache_point(part["cache_control"], f"{where}.cache_control"))
+        return blocks
+
+    def only(self, part: Part, known: frozenset[str], field: str, inside: str) -> None:
+        """Drops the members nobody reads."""
+        strange = part.keys() - known
+        if strange:
+            self.omissions.drop_all(strange, inside=f"{inside}.", field=field)
+
+    def document_name(self, filename: str) -> str:
+        """A name Bedrock takes, unlike those given out before."""
+        stem = filename.rpartition(".")[0] or filename
+        name = _NOT_IN_A_NAME.sub(" ", stem).strip()[:_LONGEST_NAME].strip() or "document"
+        unique, number = name, 1
+        while unique in self._names:
+            number += 1
+            unique = f"{name} {number}"
+        self._names.add(unique)
+        return unique
+
+
+ReadPart = Callable[[Reader, Part, str], Block | None]
+
+
+def _cache_point(value: object, field: str) -> CachePoint:
+    body = an_object(value, field)
+    a_word(body.get("type"), f"{field}.type", ("ephemeral",))
+    ttl = body.get("ttl")
+    return CachePoint(None if ttl is None else a_word(ttl, f"{field}.ttl", ("5m", "1h")))
+
+
+_TEXT_MEMBERS = frozenset({"type", "text", "cache_control", "annotations"})
+
+
+def _text(reader: Reader, part: Part, field: str) -> Block | None:
+    reader.only(part, _TEXT_MEMBERS, field, "text")
+    text = a_string(part.get("text"), f"{field}.text")
+    return Text(text) if text and not text.isspace() else None
+
+
+def _refusal(reader: Reader, part: Part, field: str) -> Block | None:
+    reader.only(part, frozenset({"type", "refusal"}), field, "refusal")
+    text = a_string(part.get("refusal"), f"{field}.refusal")
+    return Text(text) if text and not text.isspace() else None
+
+
+def _data_of(url: str, field: str) -> tuple[str, str]:
+    """Media type and base64 text of a data URL."""
+    found = _DATA_URL.match(url, 0, 300)
+    if found is None:
+        if url[:8].lower().startswith(("http://", "https://")):
+            raise InvalidRequest(
+                f"{field} is an address, and fetching is off (FETCH_URLS); "
+                "send the bytes as a data: URL, data:image/png;base64,...",
+                field=field,
+            )
+        raise InvalidRequest(f"{field} must be a data: URL, data:image/png;base64,...; got {shown(url)}", field=field)
+    if not found[2].endswith(";base64"):
+        raise InvalidRequest(f"{field} must be a data: URL with base64, data:image/png;base64,...", field=field)
+    return found[1].lower(), url[found.end() :]
+
+
+def _media_of(mime: str, data: str, field: str, *kinds: MediaKind) -> Media:
+    kind, format_ = _FORMATS.get(mime, (None, ""))
+    if kind is None or kind not in kinds:
+        known = ", ".join([word for word, (of, _) in _FORMATS.items() if of in kinds])
+        raise InvalidRequest(f"{field} has the media type {shown(mime)}; known here: {known}", field=field)
+    if not data:
+        raise InvalidRequest(f"{field} holds no bytes", field=field)
+    if kind == "image":
+        format_ = next((word for start, word in _PICTURES if data.startswith(start)), format_)
+    return Media(kind, format_, {"bytes": data})
+
+
+def _by_url(member: str, kind: MediaKind) -> ReadPart:
+    known = frozenset({"type", member, "cache_control"})
+
+    def read(reader: Reader, part: Part, field: str) -> Block | None:
+        reader.only(part, known, field, member)
+        where = f"{field}.{member}"
+        given = part.get(member)
+        told = {"url": given} if isinstance(given, str) else an_object(given, where)
+        if told.get("detail", "auto") not in (None, "auto"):
+            reader.omissions.drop(f"{member}.detail", field=f"{where}.detail")
+        reader.only(told, frozenset({"url", "detail", "format"}), where, member)
+        url_field = f"{where}.url"
+        return _media_of(*_data_of(a_string(told.get("url"), url_field), url_field), url_field, kind)
+
+    return read
+
+
+def _audio(reader: Reader, part: Part, field: str) -> Block | None:
+    reader.only(part, frozenset({"type", "input_audio", "cache_control"}), field, "input_audio")
+    told = an_object(part.get("input_audio"), f"{field}.input_audio")
+    format_ = a_word(told.get("format"), f"{field}.input_audio.format", _AUDIO)
+    data = a_string(told.get("data"), f"{field}.input_audio.data")
+    if not data:
+        raise InvalidRequest(f"{field}.input_audio.data holds no bytes", field=f"{field}.input_audio.data")
+    return Media("audio", format_, {"bytes": data})
+
+
+def _file(reader: Reader, part: Part, field: str) -> Block | None:
+    reader.only(part, frozenset({"type", "file", "cache_control"}), field, "file")
+    where = f"{field}.file"
+    told = an_object(part.get("file"), where)
+    if told.get("file_data") is None:
+        raise InvalidRequest(
+            f"{where}.file_data is missing; files are not stored here: send the bytes as a data: URL",
+            field=f"{where}.file_data",
+        )
+    filename = told.get("filename")
+    filename = "" if filename is None else a_string(filename, f"{where}.filename")
+    data_field = f"{where}.file_data"
+    mime, data = _data_of(a_string(told["file_data"], data_field), data_field)
+    extension = _EXTENSIONS.get(filename.rpartition(".")[2].lower())
+    if extension and _FORMATS.get(mime, ("document", ""))[0] == "document":
+        mime = next(word for word, format_ in _DOCUMENTS.items() if format_ == extension)
+    media = _media_of(mime, data, data_field, "document", "image", "video", "audio")
+    if media.kind != "document":
+        return media
+    return Media("document", media.format, media.source, reader.document_name(filename))
+
+
+SYSTEM_PARTS: Mapping[str, ReadPart] = {"text": _text}
+ASSISTANT_PARTS: Mapping[str, ReadPart] = {"text": _text, "refusal": _refusal}
+USER_PARTS: Mapping[str, ReadPart] = {
+    "text": _text,
+    "image_url": _by_url("image_url", "image"),
+    "input_audio": _audio,
+    "file": _file,
+    "video_url": _by_url("video_url", "video"),
+}
+TOOL_PARTS: Mapping[str, ReadPart] = {word: USER_PARTS[word] for word in ("text", "image_url", "file", "video_url")}

@@ -1,0 +1,171 @@
+"""OpenAI's own Python client, unchanged, at our door."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from door import Door, user
+
+openai = pytest.importorskip("openai", reason="OpenAI's client is not installed; pip install openai to run these")
+
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+CLOCK: dict[str, Any] = {"type": "function", "function": {"name": "get_time"}}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+@pytest.fixture
+async def client(door: Door) -> AsyncIterator[Any]:
+    async with openai.AsyncOpenAI(base_url=f"{door.url}/v1", api_key="any", max_retries=0) as opened:
+        yield opened
+
+
+async def test_a_plain_question_is_answered(client: Any) -> None:
+    answer = await client.chat.completions.create(model="nova-pro", messages=[user("Hello")])
+    assert answer.id.startswith("chatcmpl-")
+    assert (answer.object, answer.model) == ("chat.completion", "nova-pro")
+    (choice,) = answer.choices
+    assert choice.message.role == "assistant"
+    assert "Hello" in choice.message.content
+    assert (choice.message.refusal, choice.logprobs, choice.finish_reason) == (None, None, "stop")
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+
+
+async def test_the_headers_tell_model_cost_cache_and_what_was_dropped(client: Any) -> None:
+    ask = client.chat.completions.with_raw_response.create
+    first = await ask(model="nova-pro", messages=[user("Hello")], seed=7, logprobs=True, frequency_penalty=0)
+    second = await ask(model="nova-pro", messages=[user("Hello")], extra_headers={"x-request-id": "my-id.1"})
+    assert first.headers["x-llm-gateway-model"] == "nova-pro"
+    assert first.headers["x-llm-gateway-dropped-params"] == "logprobs, seed"
+    assert float(first.headers["x-llm-gateway-cost-usd"]) > 0
+    assert first.headers["x-request-id"].startswith("req_")
+    told = [answer.headers["x-llm-gateway-cache"] for answer in (first, second)]
+    assert told == ["miss", "hit"]
+    assert second.headers["x-llm-gateway-cost-usd"] == "0"
+    assert second.headers["x-request-id"] == second.parse()._request_id == "my-id.1"
+    assert "x-llm-gateway-dropped-params" not in second.headers
+
+
+async def test_a_stream_says_the_same_as_the_whole_answer(client: Any) -> None:
+    whole = await client.chat.completions.create(model="nova-pro", messages=[user("Hello")])
+    stream = await client.chat.completions.create(
+        model="nova-pro",
+        messages=[user("Hello")],
+        stream=True,
+        stream_options={"include_usage": True},
+        extra_headers={"x-llm-gateway-cache": "bypass"},
+    )
+    chunks = [chunk async for chunk in stream]
+    said = "".join([chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices])
+    assert said == whole.choices[0].message.content
+    assert chunks[-1].usage == whole.usage
+    assert len(chunks) > 5
+    assert {chunk.id for chunk in chunks} == {chunks[0].id}
+
+
+async def test_a_kept_answer_can_be_streamed(client: Any) -> None:
+    whole = await client.chat.completions.create(model="nova-pro", messages=[user("Hello")])
+    raw = await client.chat.completions.with_raw_response.create(
+        model="nova-pro", messages=[user("Hello")], stream=True
+    )
+    assert raw.headers["x-llm-gateway-cache"] == "hit"
+    said = [chunk.choices[0].delta.content or "" async for chunk in raw.parse()]
+    assert "".join(said) == whole.choices[0].message.content
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool_is_called_and_its_result_is_read(client: Any, stream: bool) -> None:
+    messages: list[Any] = [user("[[tool:get_weather]]")]
+    first = await _message(client, stream, messages, tools=[WEATHER, CLOCK])
+    (call,) = first.tool_calls
+    assert call.function.name == "get_weather"
+    assert '"city"' in call.function.arguments
+    messages += [first, {"role": "tool", "tool_call_id": call.id, "content": "Rain, 12 degrees"}]
+    second = await _message(client, stream, messages, tools=[WEATHER, CLOCK])
+    assert "Rain, 12 degrees" in second.content
+    assert not second.tool_calls
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_two_tools_called_at_once_are_answered_together(client: Any, stream: bool) -> None:
+    messages: list[Any] = [{"role": "system", "content": "Be brief."}, user("[[tools]]")]
+    first = await _message(client, stream, messages, tools=[WEATHER, CLOCK])
+    assert [call.function.name for call in first.tool_calls] == ["get_weather", "get_time"]
+    assert len({call.id for call in first.tool_calls}) == 2
+    results = [{"role": "tool", "tool_call_id": call.id, "content": call.function.name} for call in first.tool_calls]
+    second = await _message(client, stream, [*messages, first, *results, user("And?")], tools=[WEATHER, CLOCK])
+    assert second.content
+
+
+async def _message(client: Any, stream: bool, messages: list[Any], **more: Any) -> Any:
+    if not stream:
+        answer = await client.chat.completions.create(model="claude-sonnet-4-6", messages=messages, **more)
+        return answer.choices[0].message
+    async with client.chat.completions.stream(model="claude-sonnet-4-6", messages=messages, **more) as events:
+        async for _ in events:
+            pass
+        return (await events.get_final_completion()).choices[0].message
+
+
+async def test_a_picture_arrives_at_the_model(client: Any, door: Door) -> None:
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{PIXEL}"}}
+    answer = await client.chat.completions.create(
+        model="nova-pro", messages=[user([{"type": "text", "text": "What is this?"}, picture])]
+    )
+    assert answer.choices[0].finish_reason == "stop"
+
+
+async def test_models_are_listed_and_found(client: Any) -> None:
+    models = [model async for model in client.models.list()]
+    assert {"nova-pro", "claude-sonnet-4-6"} <= {model.id for model in models}
+    one = await client.models.retrieve("us.amazon.nova-pro-v1:0")
+    assert (one.id, one.object, one.owned_by) == ("nova-pro", "model", "amazon")
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.models.retrieve("nova-por")
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+
+
+REFUSALS = [
+    ("validation", openai.BadRequestError, "invalid_request"),
+    ("too-long", openai.BadRequestError, "context_length_exceeded"),
+    ("not-found", openai.NotFoundError, "model_not_found"),
+    ("throttle", openai.RateLimitError, "upstream_throttled"),
+    ("throttle-day", openai.RateLimitError, "upstream_quota_exceeded"),
+    ("unavailable", openai.InternalServerError, "upstream_unavailable"),
+    ("internal", openai.InternalServerError, "upstream_error"),
+    ("access-denied", openai.InternalServerError, "upstream_access_denied"),
+    ("model-timeout", openai.InternalServerError, "upstream_timeout"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("fault", "expected", "code"), REFUSALS)
+async def test_a_failure_before_the_answer_raises_the_class_of_its_status(
+    client: Any, stream: bool, fault: str, expected: Any, code: str
+) -> None:
+    with pytest.raises(expected) as caught:
+        await client.chat.completions.create(model="nova-pro", messages=[user(f"[[fault:{fault}]]")], stream=stream)
+    assert caught.value.code == code
+    assert caught.value.body["message"]
+    headers = caught.value.response.headers
+    if caught.value.status_code in (429, 503):
+        assert int(headers["retry-after"]) >= 1
+    if code in ("upstream_access_denied", "upstream_timeout"):
+        assert headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("fault", ["exception-mid", "crc", "cut-frame", "no-stop", "reset-mid"])
+async def test_a_failure_within_the_answer_raises_in_the_stream(client: Any, fault: str) -> None:
+    stream = await client.chat.completions.create(model="nova-pro", messages=[user(f"[[fault:{fault}]]")], stream=True)
+    finishes = []
+    with pytest.raises(openai.APIError) as caught:
+        async for chunk in stream:
+            finishes.append(chunk.choices[0].finish_reason)
+    assert caught.value.code in ("upstream_stream_error", "upstream_protocol_error")
+    assert set(finishes) == {None}
