@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from llm_gateway import __version__
 from llm_gateway.domain.errors import ConfigurationError
-from llm_gateway.settings import describe_settings, load_settings, shown_values
+from llm_gateway.settings import Settings, describe_settings, load_settings, shown_values
 
 USAGE_ERROR = 2
 _INTERRUPTED = 130
@@ -87,11 +87,15 @@ def _settings(args: argparse.Namespace) -> int:
     return 0
 
 
+def _with_settings(run: Callable[[argparse.Namespace, Settings], int]) -> Callable[[argparse.Namespace], int]:
+    return lambda args: run(args, load_settings())
+
+
 def _models(parser: argparse.ArgumentParser) -> None:
     from llm_gateway import models_command
 
     models_command.add_arguments(parser)
-    parser.set_defaults(command=lambda args: models_command.run(args, load_settings()))
+    parser.set_defaults(command=_with_settings(models_command.run))
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +109,7 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     from llm_gateway import doctor_command
 
     doctor_command.add_arguments(parser)
-    parser.set_defaults(command=lambda args: doctor_command.run(args, load_settings()))
+    parser.set_defaults(command=_with_settings(doctor_command.run))
 
 
 def _sandbox(parser: argparse.ArgumentParser) -> None:
@@ -119,7 +123,7 @@ def _record(parser: argparse.ArgumentParser) -> None:
     from llm_gateway import record_command
 
     record_command.add_arguments(parser)
-    parser.set_defaults(command=lambda args: record_command.run(args, load_settings()))
+    parser.set_defaults(command=_with_settings(record_command.run))
 
 
 _LATE: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
