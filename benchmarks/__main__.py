@@ -42,7 +42,7 @@ async def over_the_wires(plan: Plan, mock_port: int, slow_port: int) -> list[Lin
     return [
         await stdio.call_line(plan, mock_port),
         *await over_http.cost_lines(plan, mock_port),
-        *await over_http.slow_line(plan, slow_port),
+        *await over_http.slow_lines(plan, slow_port),
         await over_http.memory_line(plan, mock_port),
         Line(
             measure="floor: raw ASGI + aiohttp + SigV4, CPU per request",

@@ -28,7 +28,6 @@ _HEALTH_EVERY_S = 0.01
 _MOST_HEALTH_MS = 50
 _MOST_SLOW = 1.3
 _MOST_GROWTH_MB = 5
-_SEND_AT_ONCE = 50
 Check = Callable[[tuple[int, bytes]], None]
 
 
@@ -66,42 +65,56 @@ async def _rounds(plan: Plan, era: Era, ours: Server, theirs: Server) -> tuple[l
     return miss, hit, constant
 
 
-async def slow_line(plan: Plan, slow_mock_port: int) -> list[Line]:
-    """Many callers at once, each waiting for a slow model, while somebody asks for the health."""
-    request, numbers = tools_call("2026-07-28"), fresh_numbers()
+async def slow_lines(plan: Plan, slow_mock_port: int) -> list[Line]:
+    """Many callers, each waiting for a slow model at the same time, while somebody asks for the health.
+
+    They come one after the other within ``slow_arrival_s``, which is the spread; all of them are there before the first
+    is answered. Then once more as a burst, for which there is no target.
+    """
     with gateway(slow_mock_port) as ours:
-        async with callers(ours.port, plan.slow_calls) as opened, callers(ours.port, 1) as (doctor,):
-            await call_many(opened[:CALLERS], request, numbers, CALLERS)
-            probes: list[float] = []
-            probing = asyncio.create_task(_probe(doctor.send, probes))
-            started_at = time.perf_counter()
-            answers: list[asyncio.Future[tuple[int, bytes]]] = []
-            for number, caller in enumerate(opened, 1):
-                answers.append(caller.send(request(next(numbers))))
-                if number % _SEND_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-            spread_s = time.perf_counter() - started_at
-            for answer in await asyncio.gather(*answers):
-                check_tool_answer(answer)
-            took_s = time.perf_counter() - started_at
-            probing.cancel()
+        took_s, spread_s, health_ms = await _all_at_once(plan, ours, plan.slow_arrival_s)
+    with gateway(slow_mock_port) as ours:
+        burst_s, burst_spread_s, burst_health_ms = await _all_at_once(plan, ours, 0)
     limit_s = _MOST_SLOW * plan.slow_s + spread_s
-    p99_ms = quantiles(probes, n=100, method="inclusive")[98]
     return [
         Line(
-            measure=f"{plan.slow_calls:,} calls of {plan.slow_s:g} s at once",
+            measure=f"{plan.slow_calls:,} calls of {plan.slow_s:g} s at a time, sent within {spread_s:.2f} s",
             ours=f"{took_s:.2f} s",
-            ratio=f"{took_s / plan.slow_s:.2f}",
             target=f"< {limit_s:.2f} s",
             met=took_s < limit_s,
         ),
         Line(
             measure="/health meanwhile, p99",
-            ours=f"{p99_ms:.1f} ms",
+            ours=f"{health_ms:.1f} ms",
             target=f"< {_MOST_HEALTH_MS} ms",
-            met=p99_ms < _MOST_HEALTH_MS,
+            met=health_ms < _MOST_HEALTH_MS,
+        ),
+        Line(
+            measure=f"the same sent within {burst_spread_s:.2f} s; /health p99",
+            ours=f"{burst_s:.2f} s; {burst_health_ms:.0f} ms",
         ),
     ]
+
+
+async def _all_at_once(plan: Plan, server: Server, arrival_s: float) -> tuple[float, float, float]:
+    """Seconds until the last answer, seconds until the last was sent, and p99 of the health in milliseconds."""
+    request, numbers = tools_call("2026-07-28"), fresh_numbers()
+    async with callers(server.port, plan.slow_calls) as opened, callers(server.port, 1) as (doctor,):
+        await call_many(opened[:CALLERS], request, numbers, CALLERS)
+        probes: list[float] = []
+        probing = asyncio.create_task(_probe(doctor.send, probes))
+        answers: list[asyncio.Future[tuple[int, bytes]]] = []
+        started_at = time.perf_counter()
+        for number, caller in enumerate(opened):
+            while time.perf_counter() - started_at < number * arrival_s / plan.slow_calls:
+                await asyncio.sleep(0.001)
+            answers.append(caller.send(request(next(numbers))))
+        spread_s = time.perf_counter() - started_at
+        for answer in await asyncio.gather(*answers):
+            check_tool_answer(answer)
+        took_s = time.perf_counter() - started_at
+        probing.cancel()
+    return took_s, spread_s, quantiles(probes, n=100, method="inclusive")[98]
 
 
 async def _probe(send: Callable[[bytes], "asyncio.Future[tuple[int, bytes]]"], took_ms: list[float]) -> None:

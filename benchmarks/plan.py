@@ -18,6 +18,7 @@ class Plan:
     http_calls: int
     slow_calls: int
     slow_s: float
+    slow_arrival_s: float
     memory_first: int
     memory_last: int
     floor_rounds: int
@@ -32,6 +33,7 @@ FULL = Plan(
     http_calls=600,
     slow_calls=1000,
     slow_s=2.0,
+    slow_arrival_s=1.0,
     memory_first=10_000,
     memory_last=100_000,
     floor_rounds=7,
@@ -45,6 +47,7 @@ QUICK = Plan(
     http_calls=400,
     slow_calls=1000,
     slow_s=2.0,
+    slow_arrival_s=1.0,
     memory_first=1_000,
     memory_last=10_000,
     floor_rounds=3,
@@ -57,7 +60,8 @@ TINY = Plan(
     http_rounds=1,
     http_calls=40,
     slow_calls=40,
-    slow_s=0.2,
+    slow_s=0.3,
+    slow_arrival_s=0.1,
     memory_first=50,
     memory_last=100,
     floor_rounds=1,
