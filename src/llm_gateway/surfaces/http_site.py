@@ -74,13 +74,18 @@ def create_site(
             Route("/messages/", endpoint=sse),
         ],
     )
+    doors = _doors_of_v1(site, gateway, reports, limits)
+    return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+
+
+def _doors_of_v1(site: ASGIApp, gateway: Gateway, reports: Reports, limits: DoorLimits) -> ASGIApp:
+    """``/v1`` goes past Starlette's router, whose layers would cost as much as a door itself."""
     openai = OpenAiDoor(gateway=gateway, reports=reports, limits=limits)
     anthropic = AnthropicDoor(gateway, limits=limits)
 
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
-        """Past Starlette's router, whose layers would cost as much as the door itself."""
         path = scope["path"] if scope["type"] == "http" else ""
         v1 = anthropic if path.startswith("/v1/messages") else openai
         await (v1 if path.startswith("/v1/") else site)(scope, receive, send)
 
-    return DoorGuard(by_path, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+    return by_path
