@@ -106,8 +106,9 @@ async def _all_at_once(plan: Plan, server: Server, arrival_s: float) -> tuple[fl
         answers: list[asyncio.Future[tuple[int, bytes]]] = []
         started_at = time.perf_counter()
         for number, caller in enumerate(opened):
-            while time.perf_counter() - started_at < number * arrival_s / plan.slow_calls:
-                await asyncio.sleep(0.001)
+            ahead_s = started_at + number * arrival_s / plan.slow_calls - time.perf_counter()
+            if ahead_s > 0:
+                await asyncio.sleep(ahead_s)
             answers.append(caller.send(request(next(numbers))))
         spread_s = time.perf_counter() - started_at
         for answer in await asyncio.gather(*answers):

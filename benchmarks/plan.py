@@ -44,14 +44,14 @@ QUICK = Plan(
     stdio_rounds=3,
     stdio_calls=60,
     http_rounds=3,
-    http_calls=400,
+    http_calls=300,
     slow_calls=1000,
     slow_s=2.0,
     slow_arrival_s=1.0,
     memory_first=1_000,
     memory_last=10_000,
     floor_rounds=3,
-    floor_calls=800,
+    floor_calls=600,
 )
 TINY = Plan(
     stdio_starts=1,
