@@ -3,6 +3,7 @@
 Shared by the doors of ``/v1``.
 """
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from math import ceil
@@ -18,6 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 _CACHE_MODES: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "bypass": "bypass"}
 _NANO = Decimal(10**9)
 _ASK_AGAIN_S = 1
+_UNSENDABLE = re.compile(r"[^ -~]+", re.ASCII)
+_LONGEST_WARNING = 2_000
 _WAITED_FOR = frozenset({429, 503})
 _RETRIED_BY_CLIENTS = frozenset({408, 409, 429})
 
@@ -37,14 +40,17 @@ def cache_mode(headers: Mapping[bytes, bytes]) -> CacheMode:
 
 
 def generation_headers(generation: Generation) -> Headers:
-    """Cache, model and cost of a whole answer; no cost where no price is known."""
+    """Cache, model, cost and warnings of a whole answer; no cost where no price is known."""
     headers = [
         (b"x-llm-gateway-cache", b"hit" if generation.cached else b"miss"),
         (b"x-llm-gateway-model", generation.model.encode("latin-1", "replace")),
     ]
     if generation.cost_nano_usd is not None:
         cost = Decimal(generation.cost_nano_usd) / _NANO
-        headers.append((b"x-llm-gateway-cost-usd", f"{cost:f}".encode()))
+        headers.append((b"x-llm-gateway-cost-usd", f"{cost.normalize():f}".encode()))
+    if generation.warnings:
+        told = _UNSENDABLE.sub("?", "; ".join(generation.warnings))[:_LONGEST_WARNING]
+        headers.append((b"x-llm-gateway-warnings", told.encode("ascii")))
     return headers
 
 
