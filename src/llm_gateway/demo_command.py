@@ -114,14 +114,23 @@ async def _play(args: argparse.Namespace, environ: Mapping[str, str], screen: Sc
             screen.line(
                 "It speaks Bedrock's wire and is no model: its answers are made up. Nothing leaves this machine."
             )
-        await _over_stdio(around, empty / "stdio.log", screen, takings, on_aws=on_aws)
+        log = empty / "stdio.log"
+        await _over_stdio(around, log, screen, takings, on_aws=on_aws)
         async with http_gateway(around) as site:
             await _over_http(site, screen, takings, streaming=not args.fast)
+        last_words = _last_words(takings, log)
     if on_aws:
         screen.line(f"\nAll of this cost ${takings.cost_usd:.6f}.")
     if takings.wrong:
-        raise DemoFailed("\n  ".join(["not as it should be", *takings.wrong]))
+        raise DemoFailed("\n  ".join(["not as it should be", *takings.wrong]) + last_words)
     _how_to_go_on(screen, on_aws=on_aws)
+
+
+def _last_words(takings: Takings, log: Path) -> str:
+    """The end of the gateway's log where a fault of ours is in it; the log goes with the demo's folder."""
+    if not any("internal_error" in sentence for sentence in takings.wrong):
+        return ""
+    return "\nThe gateway's log ends with\n" + log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 async def _over_stdio(around: Surroundings, log: Path, screen: Screen, takings: Takings, *, on_aws: bool) -> None:
@@ -142,7 +151,7 @@ async def _over_stdio(around: Surroundings, log: Path, screen: Screen, takings: 
         for model in MODELS:
             _show_answer(screen, takings, model, await _ask(client, model, _QUESTION))
         if len(takings.wrong) >= len(MODELS):
-            raise DemoFailed("no model answered; the lines above say why")
+            raise DemoFailed("no model answered; the lines above say why" + _last_words(takings, log))
         screen.title("The same question again, and one that cannot be answered")
         again = await _ask(client, MODELS[0], _QUESTION)
         _show_answer(screen, takings, MODELS[0], again, kept=True)
