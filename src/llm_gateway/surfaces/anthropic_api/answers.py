@@ -70,7 +70,8 @@ def block_json(block: Block) -> list[Json]:
             return [{"type": "redacted_thinking", "data": block.redacted}]
         return [{"type": "thinking", "thinking": block.text or "", "signature": block.signature or ""}]
     if isinstance(block, Native):
-        return [{"type": "text", "text": text} for text in cited_texts(block)]
+        cited = "".join(cited_texts(block))
+        return [{"type": "text", "text": cited}] if cited else []
     return []
 
 

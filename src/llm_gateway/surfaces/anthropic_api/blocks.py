@@ -103,16 +103,16 @@ def _typed(item: object, field: str) -> Body:
 
 
 def _kind(body: Body, field: str, known: Mapping[str, "ReadBlock"]) -> str:
-    kind = body.get("type")
+    kind, where = body.get("type"), f"{field}.type"
     if isinstance(kind, str) and kind not in known:
         if kind in _SERVED_BY_ANTHROPIC or (kind.endswith("_tool_result") and kind != "tool_result"):
             raise InvalidRequest(
-                f"{field} is a {kind} block of Anthropic's own servers, which Bedrock cannot take; leave it out",
-                field=f"{field}.type",
+                f"{where} is {shown(kind)}, which only Anthropic's own servers know; leave it out",
+                field=where,
             )
-        if kind in _EVERYWHERE or kind in _IN_A_TURN["user"] or kind in _IN_A_TURN["assistant"]:
-            raise InvalidRequest(f"{field} is a {kind} block, which cannot stand here", field=f"{field}.type")
-    return a_word(kind, f"{field}.type", tuple(known))
+        if any([kind in blocks for blocks in _IN_A_TURN.values()]):
+            raise InvalidRequest(f"{where} is {shown(kind)}, which cannot stand here", field=where)
+    return a_word(kind, where, tuple(known))
 
 
 def _cache_point_within(reader: Reader, body: Body, field: str) -> CachePoint | None:
