@@ -95,7 +95,7 @@ def test_system_texts_are_joined_in_order() -> None:
 
 
 def test_a_model_without_system_gets_the_text_with_the_first_user_message() -> None:
-    plain = card("streaming")
+    plain = card("streaming", "vision")
     rendered = render(ask("Hello", system=(Text("Be brief"), CachePoint(), Text("Be kind")), card=plain))
     body = json.loads(rendered.body)
     assert "system" not in body

@@ -13,8 +13,9 @@ from llm_gateway.backends.bedrock.asked import Asked
 from llm_gateway.backends.bedrock.event_stream import BrokenFrame, Frame, FrameSplitter, Head
 from llm_gateway.backends.bedrock.faults import error_of, frame_fault, stream_error_of
 from llm_gateway.backends.bedrock.parse import Told, complete_stream, deltas_of, partial_stream
+from llm_gateway.backends.bedrock.reading_transcript import transcript_for
 from llm_gateway.backends.bedrock.timeouts import Timeouts
-from llm_gateway.backends.bedrock.transcript import GarbledEvent, Transcript
+from llm_gateway.backends.bedrock.transcript import GarbledEvent
 from llm_gateway.backends.bedrock.watchdog import Watchdog
 from llm_gateway.backends.bedrock.wire import READ_FAULTS
 from llm_gateway.domain.completions import Completion, Delta
@@ -73,7 +74,7 @@ class StreamedAnswer:
         self._started_at_s = started_at_s
         self._request_id = request_id
         self._first_delta_ms: float | None = None
-        self._transcript = Transcript()
+        self._transcript = transcript_for(asked.reading)
         self._splitter = FrameSplitter()
         self._first: list[Delta] = []
         self._completion: Completion | None = None

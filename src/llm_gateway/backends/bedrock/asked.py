@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from llm_gateway.backends.bedrock.estimate import request_tokens
+from llm_gateway.backends.bedrock.reading import PLAIN, Reading
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.requests import ModelCall
 
@@ -15,6 +16,7 @@ class Asked:
     warnings: tuple[str, ...] = ()
     invoked_id: str = ""
     """The id that went to Bedrock; it differs from the call's after a retry through an inference profile."""
+    reading: Reading = PLAIN
 
     @property
     def model(self) -> str:

@@ -4,22 +4,21 @@ Most of these pass botocore's validation and come back from Bedrock as a 400; so
 Source of the bounds: the service model of ``bedrock-runtime``, and Bedrock's answers where the model is silent.
 """
 
-import re
 from typing import cast
 
-from llm_gateway.backends.bedrock.check_blocks import check_block, check_system_block
+from llm_gateway.backends.bedrock.call_settings import check_settings
+from llm_gateway.backends.bedrock.check_blocks import check_block, check_system_block, check_tool_name
 from llm_gateway.backends.bedrock.check_json import check_json
-from llm_gateway.domain.content import CachePoint, Message, Text, ToolResult
+from llm_gateway.backends.bedrock.prompt_cache import check_cache_points
+from llm_gateway.domain.content import CachePoint, Message, Text
 from llm_gateway.domain.errors import InvalidRequest
-from llm_gateway.domain.requests import GenerateRequest, ToolChoice, ToolSpec
+from llm_gateway.domain.requests import GenerateRequest, ReasoningWish, ResponseFormat, ToolChoice, ToolSpec
 
 MAX_STOP_SEQUENCES = 2_500
 MAX_MODEL_ID_CHARACTERS = 2_048
-MAX_CACHE_POINTS = 4
 MAX_TEMPERATURE = 2.0
 """Of our public range; Bedrock's ends at 1.0 (``fit.py`` lowers what is above)."""
-
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
+_EFFORTS = (None, "none", "minimal", "low", "medium", "high", "max")
 
 
 def check_request(request: GenerateRequest, model_id: str) -> None:
@@ -34,11 +33,16 @@ def check_request(request: GenerateRequest, model_id: str) -> None:
         _check_message(message, f"messages[{at}]")
     for at, block in enumerate(request.system):
         check_system_block(block, f"system[{at}]")
-    _check_cache_points(request)
+    check_cache_points(request)
     if request.tools or request.tool_choice:
         _check_tools(request.tools, request.tool_choice)
     if request.extra_fields:
         check_json(request.extra_fields, "extra_fields")
+    if request.response_format is not None:
+        _check_format(request.response_format)
+    if request.reasoning is not None:
+        _check_reasoning(request.reasoning)
+    check_settings(request)
 
 
 def _check_numbers(request: GenerateRequest) -> None:
@@ -86,15 +90,21 @@ def _check_message(message: Message, field: str) -> None:
             )
 
 
-def _check_cache_points(request: GenerateRequest) -> None:
-    points = sum([isinstance(block, CachePoint) for block in request.system])
-    for message in request.messages:
-        for block in message.content:
-            inside = block.content if isinstance(block, ToolResult) else (block,)
-            points += sum([isinstance(inner, CachePoint) for inner in inside])
-    if points > MAX_CACHE_POINTS:
+def _check_format(wanted: ResponseFormat) -> None:
+    if wanted.kind == "json_schema" and wanted.schema is None:
+        raise InvalidRequest("response_format has no schema; give one, or use json_object", field="response_format")
+    if wanted.schema is not None:
+        check_json(wanted.schema, "response_format.schema")
+
+
+def _check_reasoning(wish: ReasoningWish) -> None:
+    if wish.effort not in _EFFORTS:
+        allowed = ", ".join([word for word in _EFFORTS if word])
+        raise InvalidRequest(f"reasoning.effort is {wish.effort!r:.60}; use one of {allowed}", field="reasoning.effort")
+    budget = wish.budget_tokens
+    if budget is not None and (isinstance(budget, bool) or not isinstance(cast("object", budget), int) or budget < 1):
         raise InvalidRequest(
-            f"the request has {points} cache points; Bedrock takes at most {MAX_CACHE_POINTS}", field="messages"
+            f"reasoning.budget_tokens is {budget!r:.60}; give a whole number from 1 up", field="reasoning.budget_tokens"
         )
 
 
@@ -117,11 +127,9 @@ def _check_tools(tools: tuple[ToolSpec, ...], choice: ToolChoice | None) -> None
 
 
 def _check_tool(tool: ToolSpec, field: str) -> None:
-    if not _TOOL_NAME.fullmatch(tool.name):
-        raise InvalidRequest(
-            f"{field}.name is {tool.name[:80]!r}; 1 to 64 letters, digits, underscores and hyphens are allowed",
-            field=f"{field}.name",
-        )
+    check_tool_name(tool.name, f"{field}.name")
+    if tool.cache_point is not None:
+        check_block(tool.cache_point, f"{field}.cache_point", "user")
     if tool.description is not None and not tool.description:
         raise InvalidRequest(f"{field}.description is empty; leave it out instead", field=f"{field}.description")
     check_json(tool.input_schema, f"{field}.input_schema")

@@ -3,7 +3,7 @@
 Source of the shapes: the service model of ``bedrock-runtime`` (operation Converse).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from llm_gateway.backends.bedrock.json_shape import as_list, as_object, as_text
@@ -55,6 +55,16 @@ def tool_json(tool: ToolSpec) -> Json:
     if tool.strict is not None:
         spec["strict"] = tool.strict
     return {"toolSpec": spec}
+
+
+def tools_json(tools: Sequence[ToolSpec]) -> list[Json]:
+    """The tools, each followed by its cache point."""
+    entries: list[Json] = []
+    for tool in tools:
+        entries.append(tool_json(tool))
+        if tool.cache_point is not None:
+            entries.append(_cache_point_json(tool.cache_point))
+    return entries
 
 
 def tool_choice_json(choice: ToolChoice) -> Json:

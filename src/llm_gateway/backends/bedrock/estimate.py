@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from llm_gateway.domain.content import Block, CachePoint, Media, Native, Reasoning, Text, ToolResult, ToolUse
-from llm_gateway.domain.requests import GenerateRequest
+from llm_gateway.domain.requests import GenerateRequest, ToolSpec
 
 _BYTES_PER_TOKEN = 4
 _TOKENS_PER_MEDIA = {"image": 1_600, "document": 3_000, "video": 6_000, "audio": 1_500}
@@ -29,9 +29,17 @@ def blocks_tokens(blocks: Iterable[Block]) -> int:
 def request_tokens(request: GenerateRequest) -> int:
     """Input tokens of a request: system, turns and tools. At least 1."""
     turns = sum([blocks_tokens(message.content) + _TOKENS_PER_TURN for message in request.messages])
-    tools = sum([text_tokens(tool.name) + text_tokens(tool.description or "") for tool in request.tools])
-    schemas = sum([_json_tokens(tool.input_schema) for tool in request.tools])
-    return max(1, turns + tools + schemas + blocks_tokens(request.system))
+    return max(1, turns + tools_tokens(request.tools) + blocks_tokens(request.system))
+
+
+def tools_tokens(tools: Iterable[ToolSpec]) -> int:
+    """Tokens of the definitions of tools."""
+    return sum(
+        [
+            text_tokens(tool.name) + text_tokens(tool.description or "") + _json_tokens(tool.input_schema)
+            for tool in tools
+        ]
+    )
 
 
 def _block_tokens(block: Block) -> int:

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import aiohttp
 
+from llm_gateway.backends.bedrock import format_check
 from llm_gateway.backends.bedrock.answer_stream import StreamedAnswer, WholeAnswer
 from llm_gateway.backends.bedrock.asked import Asked
 from llm_gateway.backends.bedrock.credentials import Access, AccessKeeper, NoAccess
@@ -25,7 +26,7 @@ from llm_gateway.backends.bedrock.faults import (
 )
 from llm_gateway.backends.bedrock.parse import Told, parse_whole
 from llm_gateway.backends.bedrock.profiles import profile_for
-from llm_gateway.backends.bedrock.render import render
+from llm_gateway.backends.bedrock.render import Rendered, render
 from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.backends.bedrock.wire import (
     MAX_ERROR_BYTES,
@@ -56,15 +57,20 @@ _SKEW_WORTH_MENDING_S = 60.0
 class _Attempt:
     """How the call goes out this time, and what has been mended already."""
 
-    __slots__ = ("asked", "body", "mended", "operation", "sent", "started_at_s")
+    __slots__ = ("asked", "mended", "operation", "rendered", "sent", "started_at_s")
 
-    def __init__(self, asked: Asked, body: bytes, operation: str, started_at_s: float) -> None:
+    def __init__(self, asked: Asked, rendered: Rendered, operation: str, started_at_s: float) -> None:
         self.asked = asked
-        self.body = body
+        self.rendered = rendered
         self.operation = operation
         self.started_at_s = started_at_s
         self.sent = False
         self.mended: set[str] = set()
+
+    @property
+    def body(self) -> bytes:
+        """What goes out, as this operation takes it."""
+        return self.rendered.body if self.operation == _STREAM else self.rendered.whole_body
 
     def once(self, mend: str) -> bool:
         """True the first time this mend is asked for."""
@@ -92,12 +98,14 @@ class Exchange:
         Raises:
             GatewayError: as the contract of backends says.
         """
-        body, warnings, with_tools = render(call)
+        rendered = render(call)
+        if rendered.reading.format is not None:
+            await asyncio.to_thread(format_check.load)  # on the loop it would hold up everybody the first time
         model_id = call.model.invoked_id
-        asked = Asked(call, warnings, model_id)
+        asked = Asked(call, rendered.warnings, model_id, rendered.reading)
         if model_id in self._through:
             asked = _through_profile(asked, self._through[model_id])
-        attempt = _Attempt(asked, body, self._operation(call, with_tools), self._clock())
+        attempt = _Attempt(asked, rendered, self._operation(call, rendered.with_tools), self._clock())
         limit_s = self._timeouts.first_event_s if attempt.operation == _STREAM else self._timeouts.total_s
         try:
             async with asyncio.timeout(limit_s) as scope:

@@ -3,13 +3,22 @@
 A request for a model without a card goes as it was asked, but for the bounds that hold for every model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from llm_gateway.backends.bedrock import tool_names
+from llm_gateway.backends.bedrock.fit_media import fit_media
+from llm_gateway.backends.bedrock.fit_results import fit_results
+from llm_gateway.backends.bedrock.fit_tools import fit_tools
 from llm_gateway.backends.bedrock.fit_turns import fit_turns
 from llm_gateway.backends.bedrock.json_shape import as_count, as_object
+from llm_gateway.backends.bedrock.past_thoughts import fit_thoughts
+from llm_gateway.backends.bedrock.prompt_cache import fit_cache_points, has_cache_points
+from llm_gateway.backends.bedrock.reading import PLAIN, Reading
+from llm_gateway.backends.bedrock.reasoning import merged, plan_thinking
+from llm_gateway.backends.bedrock.structured import FormatPlan, plan_format, with_answer_tool
 from llm_gateway.domain.cards import ModelCard
-from llm_gateway.domain.content import Block, Message, ToolUse
+from llm_gateway.domain.content import Block, CachePoint, Media, Message, Reasoning, Text, ToolResult
 from llm_gateway.domain.requests import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_TEMPERATURE,
@@ -20,7 +29,6 @@ from llm_gateway.domain.requests import (
 )
 
 BEDROCK_MAX_TEMPERATURE = 1.0
-_EMPTY_SCHEMA: Mapping[str, object] = {"type": "object", "properties": {}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,8 @@ class Fitted:
     tools: tuple[ToolSpec, ...]
     tool_choice: ToolChoice | None
     extra_fields: Mapping[str, object] | None
+    output_config: Mapping[str, object] | None = None
+    reading: Reading = PLAIN
     warnings: tuple[str, ...] = ()
 
 
@@ -44,29 +54,80 @@ def fit(call: ModelCall) -> Fitted:
 
     Raises:
         InvalidRequest: the conversation cannot be mended with certainty.
+        UnsupportedFeature: the card says that the model cannot take a part of it.
     """
     request, card, warnings = call.request, call.model.card, list[str]()
-    messages, system = fit_turns(request, card, warnings)
-    temperature, top_p = _sampling(request, card, warnings)
-    tools, tool_choice = _tools(request, messages, warnings)
+    kinds = {type(block) for message in request.messages for block in message.content}
+    messages = _fit_blocks(request.messages, kinds, card, warnings)
+    thinking = plan_thinking(request, card, messages, warnings)
+    extra = merged(thinking.fields, request.extra_fields)
+    thinks = _thinks(extra, card)
+    form = plan_format(request, card, thinks=thinks)
+    system = (*request.system, Text(form.instruction)) if form.instruction else request.system
+    messages, system = fit_turns(messages, system, card, warnings)
+    if ToolResult in kinds:
+        messages = fit_results(messages, card, warnings)
+    temperature, top_p = _sampling(request, extra, card, warnings)
+    max_tokens = _max_tokens(thinking.max_tokens, extra, card, warnings)
+    tools, tool_choice = fit_tools(request, messages, card, thinks=thinks, warnings=warnings)
+    names: Mapping[str, str] = {}
+    if tools:
+        names = tool_names.wire_names(tool_names.names_in(tools, messages))
+    if names:
+        tools, tool_choice = tool_names.renamed_tools(tools, names), tool_names.renamed_choice(tool_choice, names)
+        messages = tool_names.renamed_calls(messages, names)
+    tools, tool_choice = _with_form(form, request, tools, tool_choice)
+    if request.cache_prompt or CachePoint in kinds or has_cache_points(request):
+        parts = (tools, system, messages)
+        tools, system, messages = fit_cache_points(parts, card, place=request.cache_prompt, warnings=warnings)
     return Fitted(
         messages=messages,
         system=system,
-        max_tokens=_max_tokens(request, card, warnings),
+        max_tokens=max_tokens,
         temperature=temperature,
         top_p=top_p,
         stop_sequences=request.stop_sequences,
         tools=tools,
         tool_choice=tool_choice,
-        extra_fields=request.extra_fields,
+        extra_fields=extra,
+        output_config=form.output_config,
+        reading=_reading(form, names),
         warnings=tuple(warnings),
     )
 
 
-def _max_tokens(request: GenerateRequest, card: ModelCard | None, warnings: list[str]) -> int | None:
-    asked = request.max_tokens
+def _fit_blocks(
+    messages: tuple[Message, ...], kinds: set[type[Block]], card: ModelCard | None, warnings: list[str]
+) -> tuple[Message, ...]:
+    if Media in kinds or ToolResult in kinds:
+        messages = fit_media(messages, card, warnings)
+    return fit_thoughts(messages, card, warnings) if Reasoning in kinds else messages
+
+
+def _with_form(
+    form: FormatPlan, request: GenerateRequest, tools: tuple[ToolSpec, ...], choice: ToolChoice | None
+) -> tuple[tuple[ToolSpec, ...], ToolChoice | None]:
+    if form.tool is None:
+        return tools, choice
+    may_be_called = bool(request.tools) and (request.tool_choice is None or request.tool_choice.kind != "none")
+    return with_answer_tool(form, tools, choice, callers_may_be_called=may_be_called)
+
+
+def _reading(form: FormatPlan, names: Mapping[str, str]) -> Reading:
+    if form.format is None and not names:
+        return PLAIN
+    return Reading(
+        names={wire: name for name, wire in names.items()},
+        text_tool=form.tool.name if form.tool else None,
+        format=form.format,
+        bare=form.instruction is not None,
+    )
+
+
+def _max_tokens(
+    asked: int | None, extra: Mapping[str, object] | None, card: ModelCard | None, warnings: list[str]
+) -> int | None:
     wanted = DEFAULT_MAX_TOKENS if asked is None else asked
-    extra = request.extra_fields
     if asked is None and extra:
         if _reasons_at_full_effort(extra):
             return None
@@ -84,7 +145,7 @@ def _max_tokens(request: GenerateRequest, card: ModelCard | None, warnings: list
 
 
 def _sampling(
-    request: GenerateRequest, card: ModelCard | None, warnings: list[str]
+    request: GenerateRequest, extra: Mapping[str, object] | None, card: ModelCard | None, warnings: list[str]
 ) -> tuple[float | None, float | None]:
     temperature, top_p = request.temperature, request.top_p
     if temperature is not None and temperature > BEDROCK_MAX_TEMPERATURE:
@@ -95,10 +156,12 @@ def _sampling(
             if value is not None:
                 warnings.append(f"{name} was left out: {card.name} takes no sampling parameters")
         return None, None
-    if _thinks(request.extra_fields, card):
+    if _thinks(extra, card):
         if temperature not in (None, 1):
             warnings.append("temperature was left out: a model that thinks takes none but 1")
-        return None, top_p
+        if top_p is not None:
+            warnings.append("top_p was left out: a model that thinks takes none")
+        return None, None
     if top_p is not None and card is not None and card.can("one_sampling_param"):
         if temperature is not None:
             warnings.append(f"top_p was left out: {card.name} takes either temperature or top_p")
@@ -119,38 +182,3 @@ def _thinks(extra: Mapping[str, object] | None, card: ModelCard | None) -> bool:
 def _reasons_at_full_effort(extra: Mapping[str, object]) -> bool:
     told = as_object(extra.get("reasoningConfig"))
     return told.get("type") == "enabled" and told.get("maxReasoningEffort") == "high"
-
-
-def _tools(
-    request: GenerateRequest, messages: Sequence[Message], warnings: list[str]
-) -> tuple[tuple[ToolSpec, ...], ToolChoice | None]:
-    tools, choice = request.tools, request.tool_choice
-    used = _tools_used(messages)
-    if choice is not None and choice.kind == "none":
-        if not used:
-            return (), None
-        if tools:
-            warnings.append(
-                "tool_choice none cannot be sent while the history holds tool calls: the model may call one"
-            )
-        choice = None
-    if not tools:
-        choice = None
-        if used:
-            tools = tuple([ToolSpec(name, _EMPTY_SCHEMA) for name in used])
-            warnings.append(f"tools named in the history were declared without a schema: {', '.join(used)}")
-    return tools, choice
-
-
-def _tools_used(messages: Sequence[Message]) -> list[str]:
-    """Names of the tools called in the conversation, each once, in order."""
-    return list(
-        dict.fromkeys(
-            [
-                block.name
-                for message in messages
-                for block in message.content
-                if isinstance(block, ToolUse) and block.type is None
-            ]
-        )
-    )

@@ -6,7 +6,6 @@ from dataclasses import replace
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.content import Block, Message, Text, ToolResult, ToolUse
 from llm_gateway.domain.errors import InvalidRequest
-from llm_gateway.domain.requests import GenerateRequest
 
 _ASSISTANT_MAY_START = ("anthropic.", "qwen.", "zai.", "moonshot.", "moonshotai.")
 """Families seen to accept a conversation that the assistant begins."""
@@ -15,15 +14,15 @@ _NO_RESULT_STATUS = "writer."
 
 
 def fit_turns(
-    request: GenerateRequest, card: ModelCard | None, warnings: list[str]
+    given: tuple[Message, ...], system: tuple[Block, ...], card: ModelCard | None, warnings: list[str]
 ) -> tuple[tuple[Message, ...], tuple[Block, ...]]:
     """Messages and system blocks; what was changed is added to the warnings.
 
     Raises:
         InvalidRequest: who begins, or which call a result answers, cannot be mended with certainty.
     """
-    messages, starts = _merged(request.messages, warnings)
-    system = _joined(request.system) if len(request.system) > 1 else request.system
+    messages, starts = _merged(given, warnings)
+    system = _joined(system) if len(system) > 1 else system
     if card is not None:
         messages, system = _fit_to_card(messages, system, card, warnings)
     if _holds_tools(messages):

@@ -9,6 +9,7 @@ from llm_gateway.backends.bedrock.asked import Asked
 from llm_gateway.backends.bedrock.converse_json import read_block
 from llm_gateway.backends.bedrock.estimate import blocks_tokens
 from llm_gateway.backends.bedrock.json_shape import as_list, as_object, as_text
+from llm_gateway.backends.bedrock.reading import read_blocks, settled
 from llm_gateway.backends.bedrock.transcript import GarbledEvent, Transcript
 from llm_gateway.backends.bedrock.usage_json import CUT_STOPS, FINISH_REASONS, MALFORMED_STOPS, read_usage
 from llm_gateway.domain.completions import (
@@ -64,7 +65,7 @@ def complete_stream(transcript: Transcript, asked: Asked, told: Told) -> Complet
             raise BackendGarbled(
                 f"{fault}; ask again", model=asked.model, spent=usage, upstream_request_id=told.request_id
             ) from fault
-    return Completion(
+    completion = Completion(
         blocks=blocks,
         finish_reason=finish,
         stop_reason=stop,
@@ -75,7 +76,9 @@ def complete_stream(transcript: Transcript, asked: Asked, told: Told) -> Complet
         service_tier=transcript.service_tier,
         invoked_id=asked.other_id,
         warnings=asked.warnings + _stop_warnings(stop, lost),
+        guardrail_trace=transcript.guardrail_trace,
     )
+    return settled(completion, asked.reading)
 
 
 def partial_stream(transcript: Transcript, asked: Asked, told: Told) -> Completion:
@@ -91,6 +94,7 @@ def partial_stream(transcript: Transcript, asked: Asked, told: Told) -> Completi
         service_tier=transcript.service_tier,
         invoked_id=asked.other_id,
         warnings=asked.warnings,
+        guardrail_trace=transcript.guardrail_trace,
     )
 
 
@@ -109,11 +113,11 @@ def parse_whole(body: bytes, asked: Asked, told: Told) -> Completion:
     stop = as_text(answer.get("stopReason"))
     if not isinstance(message.get("content"), list):
         raise _unreadable("a body without a message", asked, told)
-    blocks = _read_blocks(as_list(message["content"]))
+    blocks = read_blocks(_read_blocks(as_list(message["content"])), asked.reading)
     if not stop:
         raise _unreadable("a body without a stop reason", asked, told)
     usage = read_usage(answer.get("usage")) or asked.spent(blocks_tokens(blocks))
-    return Completion(
+    completion = Completion(
         blocks=blocks,
         finish_reason=finish_reason(stop, asked, usage, told.request_id),
         stop_reason=stop,
@@ -124,7 +128,9 @@ def parse_whole(body: bytes, asked: Asked, told: Told) -> Completion:
         service_tier=as_text(as_object(answer.get("serviceTier")).get("type")),
         invoked_id=asked.other_id,
         warnings=asked.warnings + _stop_warnings(stop, ()),
+        guardrail_trace=as_object(as_object(answer.get("trace")).get("guardrail")) or None,
     )
+    return settled(completion, asked.reading)
 
 
 def _read_blocks(content: Sequence[object]) -> tuple[Block, ...]:

@@ -6,20 +6,26 @@ from typing import NamedTuple, cast
 
 import orjson
 
+from llm_gateway.backends.bedrock.call_settings import differs_in_streams, settings_json
 from llm_gateway.backends.bedrock.check import check_request
-from llm_gateway.backends.bedrock.converse_json import Json, block_json, message_json, tool_choice_json, tool_json
+from llm_gateway.backends.bedrock.converse_json import Json, block_json, message_json, tool_choice_json, tools_json
 from llm_gateway.backends.bedrock.fit import Fitted, fit
+from llm_gateway.backends.bedrock.reading import Reading
 from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import ModelCall
 
+_COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
+
 
 class Rendered(NamedTuple):
-    """The body of a Converse or ConverseStream request, what was changed so that the model can take it, and whether
-    tools are declared in it."""
+    """The body of a ConverseStream request, what was changed so that the model can take it, and whether tools are
+    declared in it. ``whole_body`` is the body of a Converse request; ``reading`` undoes the changes in the answer."""
 
     body: bytes
     warnings: tuple[str, ...]
     with_tools: bool
+    whole_body: bytes
+    reading: Reading
 
 
 def render(call: ModelCall) -> Rendered:
@@ -29,8 +35,24 @@ def render(call: ModelCall) -> Rendered:
         InvalidRequest: Converse would refuse the request; the field and the mend are named.
     """
     check_request(call.request, call.model.invoked_id)
-    fitted = fit(call)
-    return Rendered(write_json(render_fitted(fitted)), fitted.warnings, bool(fitted.tools))
+    fitted, request = fit(call), call.request
+    shared = render_fitted(fitted)
+    body = write_json({**shared, **settings_json(request, streaming=True)})
+    whole_body = body
+    if differs_in_streams(request):
+        whole_body = write_json({**shared, **settings_json(request, streaming=False)})
+    return Rendered(body, fitted.warnings, bool(fitted.tools), whole_body, fitted.reading)
+
+
+def render_counting(call: ModelCall) -> bytes:
+    """The body of a CountTokens request: what of the call is read by the model.
+
+    Raises:
+        InvalidRequest: as :func:`render`.
+    """
+    check_request(call.request, call.model.invoked_id)
+    body = render_fitted(fit(call))
+    return write_json({"input": {"converse": {name: body[name] for name in _COUNTED if name in body}}})
 
 
 def render_fitted(fitted: Fitted) -> Json:
@@ -38,6 +60,22 @@ def render_fitted(fitted: Fitted) -> Json:
     body: Json = {"messages": [message_json(message) for message in fitted.messages]}
     if fitted.system:
         body["system"] = [block_json(block) for block in fitted.system]
+    inference = _inference_json(fitted)
+    if inference:
+        body["inferenceConfig"] = inference
+    if fitted.tools:
+        config: Json = {"tools": tools_json(fitted.tools)}
+        if fitted.tool_choice is not None:
+            config["toolChoice"] = tool_choice_json(fitted.tool_choice)
+        body["toolConfig"] = config
+    if fitted.extra_fields:
+        body["additionalModelRequestFields"] = fitted.extra_fields
+    if fitted.output_config:
+        body["outputConfig"] = fitted.output_config
+    return body
+
+
+def _inference_json(fitted: Fitted) -> Json:
     inference: Json = {}
     if fitted.max_tokens is not None:
         inference["maxTokens"] = fitted.max_tokens
@@ -47,16 +85,7 @@ def render_fitted(fitted: Fitted) -> Json:
         inference["topP"] = fitted.top_p
     if fitted.stop_sequences:
         inference["stopSequences"] = fitted.stop_sequences
-    if inference:
-        body["inferenceConfig"] = inference
-    if fitted.tools:
-        config: Json = {"tools": [tool_json(tool) for tool in fitted.tools]}
-        if fitted.tool_choice is not None:
-            config["toolChoice"] = tool_choice_json(fitted.tool_choice)
-        body["toolConfig"] = config
-    if fitted.extra_fields:
-        body["additionalModelRequestFields"] = fitted.extra_fields
-    return body
+    return inference
 
 
 def write_json(body: Json) -> bytes:

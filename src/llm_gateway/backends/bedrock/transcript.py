@@ -4,6 +4,7 @@ Blocks are told apart by their index. Only tool calls, tool results and images a
 block begins with its first delta. Members and events we do not know are passed over.
 """
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
@@ -41,7 +42,7 @@ class _Part:
 class Transcript:
     """What a stream has said so far."""
 
-    __slots__ = ("_last", "_last_index", "_parts", "service_tier", "stop_reason", "usage")
+    __slots__ = ("_last", "_last_index", "_parts", "guardrail_trace", "service_tier", "stop_reason", "usage")
 
     def __init__(self) -> None:
         self._parts: dict[int, _Part] = {}
@@ -50,6 +51,7 @@ class Transcript:
         self.stop_reason: str | None = None
         self.usage: Usage | None = None
         self.service_tier: str | None = None
+        self.guardrail_trace: Mapping[str, object] | None = None
 
     def take(self, name: str, payload: bytes, deltas: list[Delta]) -> None:
         """Writes one event down and adds what the caller should see to ``deltas``.
@@ -159,6 +161,8 @@ class Transcript:
         """What it used; should it come twice, the last one counts."""
         self.usage = read_usage(event.get("usage")) or self.usage
         self.service_tier = as_text(as_object(event.get("serviceTier")).get("type")) or self.service_tier
+        if "trace" in event:
+            self.guardrail_trace = as_object(as_object(event["trace"]).get("guardrail")) or self.guardrail_trace
 
 
 _NO_PART = _Part("")
