@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive
 
+_BLINK_S = 0.02  # an answer from the cache is sent sooner than anybody is watched
+
 
 class CallerLeft(Exception):
     """The caller hung up before its request was whole; there is nobody to answer."""
@@ -20,16 +22,21 @@ async def while_there(receive: Receive, work: Callable[[], Awaitable[None]]) -> 
     """
     here = asyncio.current_task()
     assert here is not None  # noqa: S101 - a coroutine that runs is in a task
-    watch = asyncio.ensure_future(_gone(receive))
+    watch: asyncio.Future[None] | None = None
     left = False
+
+    def begin() -> None:
+        nonlocal watch
+        watch = asyncio.ensure_future(_gone(receive))
+        watch.add_done_callback(leave)
 
     def leave(_: object) -> None:
         nonlocal left
-        if not watch.cancelled():
+        if watch is not None and not watch.cancelled():
             left = True
             here.cancel()
 
-    watch.add_done_callback(leave)
+    timer = asyncio.get_running_loop().call_later(_BLINK_S, begin)
     try:
         await work()
     except asyncio.CancelledError:
@@ -37,8 +44,10 @@ async def while_there(receive: Receive, work: Callable[[], Awaitable[None]]) -> 
             raise
         return False
     finally:
-        watch.remove_done_callback(leave)
-        watch.cancel()
+        timer.cancel()
+        if watch is not None:
+            watch.remove_done_callback(leave)
+            watch.cancel()
     return True
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, cast
 
 from llm_gateway.domain.errors import InvalidRequest
@@ -58,14 +58,17 @@ _STREAM_MODES: Mapping[str, StreamMode] = {"sync": "sync", "async": "async"}
 _PAIR_KEY = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{1,256}", re.ASCII)
 _PAIR_VALUE = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}", re.ASCII)
 
-_KNOWN = frozenset(
+_RARE = frozenset(
     {
-        *("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop", "n"),
-        *("stream", "stream_options", "tools", "tool_choice", "parallel_tool_calls", "response_format"),
-        *("reasoning_effort", "reasoning", "user", "metadata", "service_tier", "modalities"),
+        *("n", "tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "reasoning"),
+        *("user", "metadata", "service_tier", "modalities"),
         *("guardrail", "latency", "extra_fields", "cache_prompt"),  # Bedrock's own, by our names
     }
 )
+_KNOWN = _RARE | {
+    *("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"),
+    *("stream", "stream_options"),
+}
 # Parameters of OpenAI's that change nothing at these values; at others they are dropped.
 _IDLE: Mapping[str, tuple[object, ...]] = {
     "frequency_penalty": (0, 0.0),
@@ -102,12 +105,7 @@ def decode_chat(body: Body, cache: CacheMode, limits: DoorLimits) -> ChatAsk:
         _drop_unknown(body, omissions)
     model = _model(body.get("model"))
     conversation = decode_messages(body.get("messages"), Reader(omissions), limits.max_messages)
-    tools = decode_tools(body.get("tools"), limits.max_tools, omissions)
-    temperature, top_p = body.get("temperature"), body.get("top_p")
-    parallel = body.get("parallel_tool_calls")
-    extra = body.get("extra_fields")
-    if len(body) > 2:
-        _check_singular(body, omissions)
+    temperature, top_p, stop = body.get("temperature"), body.get("top_p"), body.get("stop")
     stream = a_flag(body.get("stream"), "stream")
     request = GenerateRequest(
         model=model,
@@ -116,7 +114,23 @@ def decode_chat(body: Body, cache: CacheMode, limits: DoorLimits) -> ChatAsk:
         temperature=None if temperature is None else a_number(temperature, "temperature", 0, 2),
         top_p=None if top_p is None else a_number(top_p, "top_p", 0, 1),
         max_tokens=_max_tokens(body),
-        stop_sequences=_stop(body.get("stop")),
+        stop_sequences=() if stop is None else _stop(stop),
+        cache=cache,
+    )
+    if not _RARE.isdisjoint(body):
+        request = _with_rare(request, body, limits.max_tools, omissions)
+    options = body.get("stream_options")
+    include_usage = False if options is None else _include_usage(options, stream, omissions)
+    return ChatAsk(request, stream, include_usage, conversation.origins, omissions.header())
+
+
+def _with_rare(request: GenerateRequest, body: Body, most_tools: int, omissions: Omissions) -> GenerateRequest:
+    """The members most requests leave out."""
+    _check_singular(body, omissions)
+    tools = decode_tools(body.get("tools"), most_tools, omissions)
+    parallel, extra = body.get("parallel_tool_calls"), body.get("extra_fields")
+    return replace(
+        request,
         tools=tools,
         tool_choice=decode_tool_choice(body.get("tool_choice"), tools),
         parallel_tool_calls=None if parallel is None else a_flag(parallel, "parallel_tool_calls"),
@@ -128,10 +142,7 @@ def decode_chat(body: Body, cache: CacheMode, limits: DoorLimits) -> ChatAsk:
         metadata=_metadata(body.get("metadata"), body.get("user"), omissions),
         extra_fields=None if extra is None else an_object(extra, "extra_fields") or None,
         cache_prompt=a_flag(body.get("cache_prompt"), "cache_prompt"),
-        cache=cache,
     )
-    include_usage = _include_usage(body.get("stream_options"), stream, omissions)
-    return ChatAsk(request, stream, include_usage, conversation.origins, omissions.header())
 
 
 def _drop_unknown(body: Body, omissions: Omissions) -> None:
@@ -171,11 +182,7 @@ def _max_tokens(body: Body) -> int | None:
 
 
 def _stop(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        value = [value]
-    stops = a_list(value, "stop", "strings")
+    stops = [value] if isinstance(value, str) else a_list(value, "stop", "strings")
     if len(stops) > _MOST_STOPS:
         raise InvalidRequest(f"stop holds more than {_MOST_STOPS} strings", field="stop")
     for number, stop in enumerate(stops):
@@ -249,8 +256,6 @@ def _metadata(value: object, user: object, omissions: Omissions) -> Mapping[str,
 
 
 def _include_usage(value: object, stream: bool, omissions: Omissions) -> bool:
-    if value is None:
-        return False
     if not stream:
         raise InvalidRequest("stream_options is for streams only; send stream: true with it", field="stream_options")
     options = an_object(value, "stream_options")
