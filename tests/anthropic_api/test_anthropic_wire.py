@@ -29,6 +29,7 @@ async def test_a_stream_tells_its_events_in_anthropics_order(street: Street) -> 
         assert response.status == 200
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert response.headers["request-id"].startswith("req_")
+        assert response.headers["x-llm-gateway-model"] == HAIKU
         events = await events_of(response)
     names = [name for name, _ in events]
     kept = [name for at, name in enumerate(names) if at == 0 or name != names[at - 1]]
@@ -225,9 +226,60 @@ async def test_a_header_decides_about_the_cache() -> None:
         ) as response:
             assert response.status == 400
             assert (await error_of(response))["field"] == "x-llm-gateway-cache"
-    assert told == ["miss", "hit", "miss", "miss"]
+    assert told == ["miss", "hit", "bypass", "miss"]
 
 
 async def test_two_tools_are_counted_as_one_limit_allows(street: Street) -> None:
     async with open_street(max_tools=1) as narrow, posting(narrow, ask(tools=[WEATHER, CLOCK])) as response:
         assert (response.status, (await error_of(response))["field"]) == (400, "tools")
+
+
+class Broken:
+    """A gateway with a fault of its own."""
+
+    async def generate(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("the secret is xyzzy")
+
+    def turn_away(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("the secret is xyzzy")
+
+
+@pytest.mark.parametrize("body", [ask(), ask(stream=True), {}])
+async def test_a_fault_of_ours_shows_nothing_of_itself(body: dict[str, Any]) -> None:
+    broken: Any = Broken()
+    sent = await call(AnthropicDoor(broken), body)
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"x-should-retry"]) == (500, b"false")
+    error = json.loads(sent[1]["body"])["error"]
+    assert (error["type"], error["code"]) == ("api_error", "internal_error")
+    assert "xyzzy" not in str(sent)
+
+
+async def test_a_caller_that_hangs_up_before_its_body_is_whole_gets_nothing() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    nobody: Any = Broken()
+    scope = {"type": "http", "path": "/v1/messages", "method": "POST", "headers": []}
+    await AnthropicDoor(nobody)(scope, receive, send)
+    assert sent == []
+
+
+async def test_a_server_that_stops_ends_the_answer(street: Street) -> None:
+    door = AnthropicDoor(street.app.gateway)
+    answering = asyncio.ensure_future(call(door, ask("[[fault:stall]] tell me", stream=True)))
+    await until(lambda: street.sandbox.open_now > 0)
+    answering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await answering
+    await until(lambda: street.sandbox.open_now == 0)
+
+
+async def test_warnings_stand_in_a_header(street: Street) -> None:
+    async with posting(street, ask() | {"model": "claude-sonnet-4-5", "max_tokens": 10**6}) as response:
+        assert "max_tokens was lowered" in response.headers["x-llm-gateway-warnings"]

@@ -18,7 +18,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _CACHE_MODES: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "bypass": "bypass"}
 _NANO = Decimal(10**9)
-_ASK_AGAIN_S = 1
+_ASK_AGAIN_S = 1.0
 _UNSENDABLE = re.compile(r"[^ -~]+", re.ASCII)
 _LONGEST_WARNING = 2_000
 _WAITED_FOR = frozenset({429, 503})
@@ -39,12 +39,15 @@ def cache_mode(headers: Mapping[bytes, bytes]) -> CacheMode:
     return "bypass" if b"no-store" in control else "refresh" if b"no-cache" in control else "use"
 
 
-def generation_headers(generation: Generation) -> Headers:
-    """Cache, model, cost and warnings of a whole answer; no cost where no price is known."""
-    headers = [
-        (b"x-llm-gateway-cache", b"hit" if generation.cached else b"miss"),
-        (b"x-llm-gateway-model", generation.model.encode("latin-1", "replace")),
-    ]
+def early_headers(cache: CacheMode, model: str, *, cached: bool = False) -> Headers:
+    """What is known before the answer is whole: ``bypass``, ``hit`` or ``miss``, and the model's short name."""
+    told = b"bypass" if cache == "bypass" else b"hit" if cached else b"miss"
+    return [(b"x-llm-gateway-cache", told), (b"x-llm-gateway-model", model.encode("latin-1", "replace"))]
+
+
+def generation_headers(generation: Generation, cache: CacheMode) -> Headers:
+    """Those, the cost (none where no price is known) and the warnings of a whole answer."""
+    headers = early_headers(cache, generation.model, cached=generation.cached)
     if generation.cost_nano_usd is not None:
         cost = Decimal(generation.cost_nano_usd) / _NANO
         headers.append((b"x-llm-gateway-cost-usd", f"{cost.normalize():f}".encode()))
@@ -55,13 +58,14 @@ def generation_headers(generation: Generation) -> Headers:
 
 
 def error_headers(error: GatewayError) -> Headers:
-    """``retry-after`` (whole seconds) with every 429 and 503; ``x-should-retry: false`` where a client would ask again
-    by the status alone, but in vain or for money that may already be spent."""
+    """``retry-after`` (whole seconds) and ``retry-after-ms`` with every 429 and 503; ``x-should-retry: false`` where a
+    client would ask again by the status alone, but in vain or for money that may already be spent."""
     status, after_s = status_of(error.code), error.retry_after_s
     headers: Headers = []
     if after_s is not None or status in _WAITED_FOR:
-        wait_s = _ASK_AGAIN_S if after_s is None else max(0, ceil(after_s))
-        headers.append((b"retry-after", str(wait_s).encode()))
+        wait_s = _ASK_AGAIN_S if after_s is None else after_s
+        headers.append((b"retry-after", str(max(1, ceil(wait_s))).encode()))
+        headers.append((b"retry-after-ms", str(round(wait_s * 1000)).encode()))
     may_be_paid = isinstance(error, BackendError) and error.spent is not None
     if (status in _RETRIED_BY_CLIENTS or status >= 500) and (may_be_paid or not error.retryable):
         headers.append((b"x-should-retry", b"false"))

@@ -22,7 +22,7 @@ from llm_gateway.surfaces.anthropic_api.events import PING, EventWriter, event
 from llm_gateway.surfaces.anthropic_api.request import Asked, decode_messages
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft, while_there
-from llm_gateway.surfaces.http_headers import Headers, cache_mode, error_headers, generation_headers
+from llm_gateway.surfaces.http_headers import Headers, cache_mode, early_headers, error_headers, generation_headers
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.mcp_tools import new_request_id
 from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, status_of
@@ -135,14 +135,15 @@ class AnthropicDoor:
             return
         generation = await self._gateway.generate(asked.request, request_id=exchange.request_id)
         answer = message_json(generation, asked=asked.request.model, stops=asked.request.stop_sequences)
-        await exchange.whole(200, answer, [*generation_headers(generation), *_dropped(asked)])
+        await exchange.whole(200, answer, [*generation_headers(generation, asked.request.cache), *_dropped(asked)])
 
     async def _count_tokens(
         self, exchange: Exchange, headers: Mapping[bytes, bytes], body: Mapping[str, object]
     ) -> None:
         asked = self._decode(exchange, headers, body, counting=True)
         counted = self._gateway.estimate(asked.request)
-        await exchange.whole(200, {"input_tokens": counted.input_tokens}, _dropped(asked))
+        estimated = [(b"x-llm-gateway-estimated", b"true")] if counted.estimated else []
+        await exchange.whole(200, {"input_tokens": counted.input_tokens}, [*estimated, *_dropped(asked)])
 
 
 def _dropped(asked: Asked) -> Headers:
@@ -176,7 +177,9 @@ class _Streaming:
     async def _on_deltas(self, deltas: Sequence[Delta]) -> None:
         events = self._writer.deltas(deltas)
         if not self._exchange.started:
-            await self._exchange.start(200, [*_EVENTS, *_dropped(self._asked)])
+            request = self._asked.request
+            told = early_headers(request.cache, self._gateway.resolve(request.model).name)
+            await self._exchange.start(200, [*_EVENTS, *told, *_dropped(self._asked)])
             self._pinging = asyncio.ensure_future(self._ping())
         self._told += 1
         await self._exchange.more(events)
@@ -184,7 +187,8 @@ class _Streaming:
     async def _end(self, generation: Generation) -> None:
         events = self._writer.end(generation)
         if not self._exchange.started:
-            await self._exchange.start(200, [*_EVENTS, *generation_headers(generation), *_dropped(self._asked)])
+            told = generation_headers(generation, self._asked.request.cache)
+            await self._exchange.start(200, [*_EVENTS, *told, *_dropped(self._asked)])
         await self._exchange.more(events, last=True)
 
     async def _ping(self) -> None:
