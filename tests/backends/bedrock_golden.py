@@ -1,9 +1,18 @@
 """Calls of every shape, written by hand: each block, each member, the odd characters and numbers."""
 
+from dataclasses import replace
+
 from bedrock_words import FULL, NOVA, ask, assistant, card, user
 
 from llm_gateway.domain.content import CachePoint, Media, Native, Reasoning, Text, ToolResult, ToolUse
-from llm_gateway.domain.requests import ModelCall, ToolChoice, ToolSpec
+from llm_gateway.domain.requests import (
+    GuardrailWish,
+    ModelCall,
+    ReasoningWish,
+    ResponseFormat,
+    ToolChoice,
+    ToolSpec,
+)
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 WEATHER = ToolSpec(
@@ -12,6 +21,12 @@ WEATHER = ToolSpec(
     "The weather of a city",
 )
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "né": {"type": "integer"}},
+    "required": ["name"],
+    "additionalProperties": False,
+}
 CALL = ToolUse("tooluse_1", "get_weather", {"city": "Köln", "days": 3, "exact": 1.5, "deep": [{"a": None}, True]})
 
 GOLDEN: dict[str, ModelCall] = {
@@ -137,4 +152,25 @@ GOLDEN: dict[str, ModelCall] = {
     "an arn": ask("Hello", model="arn:aws:bedrock:eu-west-1:111122223333:application-inference-profile/a1b2c3"),
     "a tilde and a space": ask("Hello", model="weird~id with space"),
     "a base id": ask("Hello", model=NOVA),
+    "a guardrail": ask("Hello", guardrail=GuardrailWish("gr1abc", "3", "enabled_full")),
+    "a guardrail by its ARN, in draft": ask(
+        "Hello", guardrail=GuardrailWish("arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "DRAFT")
+    ),
+    "tier, latency and metadata": ask(
+        "Hello", service_tier="flex", latency="optimized", metadata={"team": "a b", "cost@centre": ""}
+    ),
+    "a kept tool": ask(
+        "Weather?",
+        tools=(replace(WEATHER, cache_point=CachePoint("1h")), ToolSpec("nothing", {"type": "object"})),
+        system=(Text("Rules"), CachePoint()),
+        model=CLAUDE,
+    ),
+    "JSON by the model's own way": ask(
+        "Who?",
+        response_format=ResponseFormat("json_schema", PERSON, "person", "Who it is"),
+        card=card(*FULL, "native_json_schema"),
+    ),
+    "effort": ask(
+        "Why?", reasoning=ReasoningWish("high"), card=card(*FULL, "reasoning", base_id="openai.gpt-oss-120b-1:0")
+    ),
 }

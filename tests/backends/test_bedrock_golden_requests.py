@@ -10,8 +10,8 @@ from bedrock_golden import GOLDEN
 from bedrock_words import ask
 
 from llm_gateway.backends.bedrock.converse_json import read_request
-from llm_gateway.backends.bedrock.render import render
-from llm_gateway.domain.requests import ModelCall
+from llm_gateway.backends.bedrock.render import render, render_counting
+from llm_gateway.domain.requests import GuardrailWish, ModelCall
 
 
 @pytest.mark.parametrize("operation", ["Converse", "ConverseStream"])
@@ -57,4 +57,24 @@ def test_the_golden_matrix_holds_every_member_a_request_can_have() -> None:
     assert kinds >= {"text", "image", "document", "video", "audio", "toolUse", "toolResult", "reasoningContent"}
     assert kinds >= {"cachePoint", "guardContent", "citationsContent", "searchResult"}
     members = {member for body in bodies for member in body}
-    assert members == {"messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields"}
+    assert members == {
+        *("messages", "system", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
+        *("guardrailConfig", "requestMetadata", "performanceConfig", "serviceTier", "outputConfig"),
+    }
+
+
+def test_a_stream_says_how_the_guardrail_works_and_a_whole_answer_does_not() -> None:
+    rendered = render(ask("Hello", guardrail=GuardrailWish("gr1abc", "3", stream_mode="async")))
+    for operation, body in (("ConverseStream", rendered.body), ("Converse", rendered.whole_body)):
+        theirs = oracle.serialized(operation, "m", json.loads(body))
+        assert json.dumps(json.loads(body)).encode() == theirs["body"]
+    assert json.loads(rendered.body)["guardrailConfig"]["streamProcessingMode"] == "async"
+    assert "streamProcessingMode" not in json.loads(rendered.whole_body)["guardrailConfig"]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_what_is_counted_is_what_botocore_would_count(name: str) -> None:
+    call = GOLDEN[name]
+    body = render_counting(call)
+    theirs = oracle.serialized("CountTokens", call.model.invoked_id, json.loads(body))
+    assert json.dumps(json.loads(body)).encode() == theirs["body"]

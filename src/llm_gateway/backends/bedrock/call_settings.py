@@ -4,12 +4,16 @@ Source of the bounds: the service model of ``bedrock-runtime``.
 """
 
 import re
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, cast
 
+from llm_gateway.backends.bedrock.json_shape import as_object, as_text, read_object
 from llm_gateway.domain.errors import InvalidRequest
-from llm_gateway.domain.requests import GenerateRequest, GuardrailWish
+from llm_gateway.domain.requests import GenerateRequest, GuardrailWish, ResponseFormat
 
 Json = dict[str, object]
+ServiceTier = Literal["default", "priority", "flex", "reserved"]
+Latency = Literal["standard", "optimized"]
 
 _TIERS = ("default", "priority", "flex", "reserved")
 _LATENCIES = ("standard", "optimized")
@@ -44,6 +48,64 @@ def settings_json(request: GenerateRequest, *, streaming: bool) -> Json:
     if request.service_tier is not None:
         body["serviceTier"] = {"type": request.service_tier}
     return body
+
+
+class Settings(NamedTuple):
+    """The settings of a Converse body as ours, and the names of the members that were read."""
+
+    guardrail: GuardrailWish | None = None
+    service_tier: ServiceTier | None = None
+    latency: Latency | None = None
+    metadata: Mapping[str, str] | None = None
+    response_format: ResponseFormat | None = None
+    read: frozenset[str] = frozenset()
+
+
+def read_settings(body: Mapping[str, object]) -> Settings:
+    """What :func:`settings_json` and the answer's form would write, read back; the rest is not among ``read``."""
+    guardrail = _read_guardrail(as_object(body.get("guardrailConfig")))
+    tier = as_object(body.get("serviceTier")).get("type")
+    latency = as_object(body.get("performanceConfig")).get("latency")
+    told = as_object(body.get("requestMetadata"))
+    metadata = {key: value for key, value in told.items() if isinstance(value, str)}
+    form = _read_form(as_object(body.get("outputConfig")))
+    found = {
+        "guardrailConfig": guardrail,
+        "serviceTier": tier if tier in _TIERS else None,
+        "performanceConfig": latency if latency in _LATENCIES else None,
+        "requestMetadata": metadata or None,
+        "outputConfig": form,
+    }
+    return Settings(
+        guardrail=guardrail,
+        service_tier=cast("ServiceTier | None", found["serviceTier"]),
+        latency=cast("Latency | None", found["performanceConfig"]),
+        metadata=metadata or None,
+        response_format=form,
+        read=frozenset([name for name, value in found.items() if value is not None]),
+    )
+
+
+def _read_guardrail(told: Mapping[str, object]) -> GuardrailWish | None:
+    guardrail_id, version = as_text(told.get("guardrailIdentifier")), as_text(told.get("guardrailVersion"))
+    if guardrail_id is None or version is None:
+        return None
+    trace, mode = told.get("trace"), told.get("streamProcessingMode")
+    return GuardrailWish(
+        guardrail_id,
+        version,
+        cast("Any", trace) if trace in _TRACES else None,
+        cast("Any", mode) if mode in _STREAM_MODES else None,
+    )
+
+
+def _read_form(told: Mapping[str, object]) -> ResponseFormat | None:
+    structure = as_object(as_object(told.get("textFormat")).get("structure"))
+    form = as_object(structure.get("jsonSchema"))
+    schema = read_object((as_text(form.get("schema")) or "").encode("utf-8", "surrogatepass"))
+    if not schema:
+        return None
+    return ResponseFormat("json_schema", schema, as_text(form.get("name")), as_text(form.get("description")))
 
 
 def differs_in_streams(request: GenerateRequest) -> bool:

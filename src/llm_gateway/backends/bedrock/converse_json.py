@@ -4,8 +4,10 @@ Source of the shapes: the service model of ``bedrock-runtime`` (operation Conver
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
+from llm_gateway.backends.bedrock.call_settings import read_settings
 from llm_gateway.backends.bedrock.json_shape import as_list, as_object, as_text
 from llm_gateway.domain.content import (
     Block,
@@ -165,9 +167,9 @@ def read_request(model: str, body: Mapping[str, object]) -> tuple[GenerateReques
         InvalidRequest: a member is of the wrong shape.
     """
     inference, tool_config = as_object(body.get("inferenceConfig")), as_object(body.get("toolConfig"))
-    tools = [as_object(tool) for tool in as_list(tool_config.get("tools"))]
-    left = [name for name in body if name not in _READ_MEMBERS]
-    left += [f"toolConfig.tools.{kind}" for tool in tools for kind in tool if kind != "toolSpec"]
+    tools, left_tools = _read_tools(as_list(tool_config.get("tools")))
+    settings = read_settings(body)
+    left = [name for name in body if name not in _READ_MEMBERS and name not in settings.read] + left_tools
     stops = [stop for stop in as_list(inference.get("stopSequences")) if isinstance(stop, str)]
     request = GenerateRequest(
         model=model,
@@ -179,9 +181,14 @@ def read_request(model: str, body: Mapping[str, object]) -> tuple[GenerateReques
         top_p=_number(inference.get("topP"), "top_p"),
         max_tokens=_whole(inference.get("maxTokens"), "max_tokens"),
         stop_sequences=tuple(stops),
-        tools=tuple([_read_tool(as_object(tool["toolSpec"])) for tool in tools if "toolSpec" in tool]),
+        tools=tools,
         tool_choice=_read_tool_choice(as_object(tool_config.get("toolChoice"))),
         extra_fields=as_object(body.get("additionalModelRequestFields")) or None,
+        guardrail=settings.guardrail,
+        service_tier=settings.service_tier,
+        latency=settings.latency,
+        metadata=settings.metadata,
+        response_format=settings.response_format,
     )
     return request, tuple(left)
 
@@ -239,6 +246,21 @@ _READERS: dict[str, Callable[[str, Mapping[str, object]], Block | None]] = {
     "reasoningContent": _read_reasoning,
     "cachePoint": _read_cache_point,
 }
+
+
+def _read_tools(entries: Sequence[object]) -> tuple[tuple[ToolSpec, ...], list[str]]:
+    """The tools, each with the cache point behind it, and what has no place among them."""
+    tools: list[ToolSpec] = []
+    left: list[str] = []
+    for entry in entries:
+        for kind, value in as_object(entry).items():
+            if kind == "toolSpec":
+                tools.append(_read_tool(as_object(value)))
+            elif kind == "cachePoint" and tools and tools[-1].cache_point is None:
+                tools[-1] = replace(tools[-1], cache_point=CachePoint(as_text(as_object(value).get("ttl"))))
+            else:
+                left.append(f"toolConfig.tools.{kind}")
+    return tuple(tools), left
 
 
 def _read_tool(spec: Mapping[str, object]) -> ToolSpec:
