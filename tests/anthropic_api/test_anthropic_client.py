@@ -1,5 +1,6 @@
 """Anthropic's own client over a real socket, through the whole gateway, to the sandbox."""
 
+import json
 from typing import Any
 
 import pytest
@@ -122,6 +123,30 @@ async def test_a_prompt_cache_is_written_and_read(street: Street) -> None:
     body = street.asked()[0]
     assert body["system"] == [{"text": long}, {"cachePoint": {"type": "default", "ttl": "1h"}}]
     assert body["messages"][0]["content"][1] == {"cachePoint": {"type": "default"}}
+
+
+async def test_tools_can_end_a_kept_prefix(street: Street) -> None:
+    kept = CLOCK | {"cache_control": {"type": "ephemeral"}}
+    async with client_of(street) as client:
+        await client.messages.create(**ask("Hello", tools=[WEATHER, kept], cache_control={"type": "ephemeral"}))
+    body = street.asked()[0]
+    assert [next(iter(tool)) for tool in body["toolConfig"]["tools"]] == ["toolSpec", "toolSpec", "cachePoint"]
+    assert body["messages"][0]["content"] == [{"text": "Hello"}, {"cachePoint": {"type": "default"}}]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_an_answer_can_be_held_to_a_schema(street: Street, streaming: bool) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    form = {"format": {"type": "json_schema", "schema": schema}}
+    async with client_of(street) as client:
+        message = await said(client, streaming, [{"role": "user", "content": "Where?"}], output_config=form)
+    assert message.stop_reason == "end_turn"
+    assert set(json.loads(message.content[0].text)) == {"city"}
 
 
 async def test_a_forced_tool_and_its_end(street: Street) -> None:
