@@ -1,6 +1,7 @@
 """The OpenAI-compatible door on a real socket before a sandbox, and clients to knock with."""
 
 import asyncio
+import io
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +37,7 @@ class Door:
 
     async def post(self, body: Any, *, path: str = "/v1/chat/completions", **options: Any) -> aiohttp.ClientResponse:
         """The response with its body read."""
-        send = {"data": body} if isinstance(body, bytes) else {"json": body}
+        send = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         async with self.http.post(self.url + path, **send, **options) as response:
             await response.read()
             return response

@@ -91,7 +91,7 @@ def _content(message: Part, field: str, reader: Reader, parts: Mapping[str, Read
 
 
 def _known(message: Part, known: frozenset[str], field: str, reader: Reader) -> None:
-    if len(message) > 2 or not message.keys() <= known:
+    if not message.keys() <= known:
         strange = [name for name in message.keys() - known if message[name] is not None]
         if strange:
             reader.omissions.drop_all(strange, inside="messages[].", field=field)
@@ -126,8 +126,7 @@ def _tool_result(message: Part, field: str, reader: Reader) -> tuple[Block, ...]
 
 
 def _assistant(message: Part, field: str, reader: Reader) -> tuple[Block, ...]:
-    if len(message) == 2:
-        _known(message, _ASSISTANT, field, reader)
+    if message.keys() == _PLAIN:
         return tuple(_content(message, field, reader, ASSISTANT_PARTS))
     _known(message, _ASSISTANT, field, reader)
     if message.get("function_call") is not None:
