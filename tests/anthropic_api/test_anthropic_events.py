@@ -132,7 +132,7 @@ def test_a_message_holds_what_anthropic_has_blocks_for() -> None:
     blocks = (Reasoning("Hm"), CITED, SERVERS_OWN, Native("image", {}), CachePoint(), ToolUse("t1", "f", {}))
     assert message_json(generation_of(*blocks), asked="a", stops=())["content"] == [
         {"type": "thinking", "thinking": "Hm", "signature": ""},
-        {"type": "text", "text": "It is so."},
+        {"type": "text", "text": "It is so.", "citations": []},
         {"type": "tool_use", "id": "t1", "name": "f", "input": {}},
     ]
 
@@ -156,3 +156,28 @@ def test_the_end_is_told_in_anthropics_words(
 ) -> None:
     message = message_json(generation_of(finish=finish, stop=stop), asked="a", stops=stops)
     assert (message["stop_reason"], message["stop_sequence"]) == (reason, met)
+
+
+PLACE = {"start": 3, "end": 9}
+CITATIONS = [
+    {"title": "t", "sourceContent": [{"text": "a"}, {"text": "b"}], "location": {"documentChar": PLACE}},
+    {"location": {"documentPage": PLACE | {"documentIndex": 1}}},
+    {"location": {"documentChunk": PLACE}},
+    {"source": "s", "title": "t", "location": {"searchResultLocation": PLACE | {"searchResultIndex": 2}}},
+    {"location": {"web": {"url": "https://example.com"}}},
+    "no citation",
+]
+
+
+def test_citations_are_told_in_anthropics_form() -> None:
+    block = Native("citationsContent", {"content": [{"text": "It is so."}], "citations": CITATIONS})
+    (told,) = message_json(generation_of(block), asked="a", stops=())["content"]  # type: ignore[misc]
+    in_a_document = {"cited_text": "", "document_index": 0, "document_title": None, "file_id": None}
+    in_a_result = {"cited_text": "", "search_result_index": 2, "title": "t", "source": "s"}
+    chars = {"type": "char_location", "cited_text": "ab", "document_title": "t"}
+    assert told["citations"] == [
+        {**in_a_document, **chars, "start_char_index": 3, "end_char_index": 9},
+        {**in_a_document, "type": "page_location", "document_index": 1, "start_page_number": 3, "end_page_number": 9},
+        {**in_a_document, "type": "content_block_location", "start_block_index": 3, "end_block_index": 9},
+        {**in_a_result, "type": "search_result_location", "start_block_index": 3, "end_block_index": 9},
+    ]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from llm_gateway.domain.completions import Completion, Generation, Usage
-from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, cited_texts
+from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse
+from llm_gateway.surfaces.anthropic_api.citations import cited_json
 
 Json = dict[str, object]
 
@@ -70,8 +71,7 @@ def block_json(block: Block) -> list[Json]:
             return [{"type": "redacted_thinking", "data": block.redacted}]
         return [{"type": "thinking", "thinking": block.text or "", "signature": block.signature or ""}]
     if isinstance(block, Native):
-        cited = "".join(cited_texts(block))
-        return [{"type": "text", "text": cited}] if cited else []
+        return cited_json(block)
     return []
 
 
