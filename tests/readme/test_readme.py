@@ -89,7 +89,7 @@ def without_changing(value: object) -> object:
     return value
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=["mcp client", "boto3"])
+@pytest.mark.parametrize("program", PROGRAMS, ids=["mcp client", "openai", "anthropic", "boto3"])
 async def test_a_program_that_is_shown_runs(sandbox: Sandbox, program: str) -> None:
     app = create_app(settings_for(sandbox))
     bound = listen("127.0.0.1", 0)
