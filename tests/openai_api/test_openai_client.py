@@ -1,5 +1,6 @@
 """OpenAI's own Python client, unchanged, at our door."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -169,3 +170,74 @@ async def test_a_failure_within_the_answer_raises_in_the_stream(client: Any, fau
             finishes.append(chunk.choices[0].finish_reason)
     assert caught.value.code in ("upstream_stream_error", "upstream_protocol_error")
     assert set(finishes) == {None}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_thoughts_and_their_signatures_survive_two_turns_with_a_tool(client: Any, stream: bool) -> None:
+    """The sandbox refuses a tool's result without the thoughts before the call, and a signature that was changed."""
+    more: dict[str, Any] = {"tools": [WEATHER], "reasoning_effort": "high", "max_tokens": 20_000}
+    messages: list[Any] = [user("[[tool:get_weather]]")]
+    first = await _kept_message(client, stream, messages, **more)
+    assert first["reasoning_content"]
+    assert first["reasoning_details"][0]["signature"]
+    messages += [first, {"role": "tool", "tool_call_id": first["tool_calls"][0]["id"], "content": "Rain"}]
+    second = await _kept_message(client, stream, messages, **more)
+    assert "Rain" in second["content"]
+    spoiled = {**first, "reasoning_details": [{**first["reasoning_details"][0], "text": "I never thought this"}]}
+    with pytest.raises(openai.BadRequestError, match="signature"):
+        await _kept_message(client, stream, [messages[0], spoiled, messages[2]], **more)
+
+
+async def _kept_message(client: Any, stream: bool, messages: list[Any], **more: Any) -> dict[str, Any]:
+    """The assistant's message as a program keeps it that knows nothing of thoughts: all members, added up by index."""
+    ask = client.chat.completions.create
+    if not stream:
+        answer = await ask(model="claude-sonnet-4-5", messages=messages, **more)
+        return answer.choices[0].message.model_dump()
+    kept: dict[str, Any] = {"role": "assistant", "content": "", "tool_calls": []}
+    from openai.lib.streaming._deltas import accumulate_delta
+
+    async for chunk in await ask(model="claude-sonnet-4-5", messages=messages, stream=True, **more):
+        for choice in chunk.choices:
+            kept = accumulate_delta(kept, choice.delta.model_dump(exclude_unset=True, exclude={"role"}))
+    for call in kept["tool_calls"] or []:
+        call.pop("index")
+    return {**kept, "tool_calls": kept["tool_calls"] or None}
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "nova-pro"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_in_json_fits_its_schema(client: Any, model: str, stream: bool) -> None:
+    """Native in the one model, through a tool the caller never sees in the other."""
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+        "required": ["city", "degrees"],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": schema, "strict": True}}
+    answer: Any = await client.chat.completions.create(
+        model=model, messages=[user("The weather?")], response_format=form, stream=stream
+    )
+    if stream:
+        choices = [chunk.choices[0] async for chunk in answer]
+        said = "".join([choice.delta.content or "" for choice in choices])
+        finish, calls = (
+            choices[-1].finish_reason,
+            [call for choice in choices for call in choice.delta.tool_calls or []],
+        )
+    else:
+        (choice,) = answer.choices
+        said, finish, calls = choice.message.content, choice.finish_reason, choice.message.tool_calls
+    told = json.loads(said)
+    assert isinstance(told["city"], str)
+    assert isinstance(told["degrees"], int)
+    assert (finish, calls or None) == ("stop", None)
+
+
+async def test_names_of_tools_that_bedrock_refuses_come_back_as_they_were(client: Any) -> None:
+    name = "server.tools/get_the_weather_of_a_city_" + "x" * 60
+    tool = {"type": "function", "function": {**WEATHER["function"], "name": name}}
+    for stream in (False, True):
+        message = await _kept_message(client, stream, [user("[[tool]]")], tools=[tool])
+        assert [call["function"]["name"] for call in message["tool_calls"]] == [name]
