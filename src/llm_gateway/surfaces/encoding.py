@@ -7,6 +7,7 @@ from llm_gateway.domain.cards import ModelCard, PriceList
 from llm_gateway.domain.completions import Generation, Usage
 from llm_gateway.domain.content import text_of
 from llm_gateway.reports import Stats
+from llm_gateway.surfaces.answer_blocks import encode_more
 
 _NANO = Decimal(10**9)
 Json = dict[str, object]
@@ -33,10 +34,10 @@ def encode_usage(usage: Usage) -> Json:
     return encoded
 
 
-def encode_generation(generation: Generation) -> Json:
-    """The result of ``generate``."""
+def encode_generation(generation: Generation, *, has_format: bool = False) -> Json:
+    """The result of ``generate``; ``has_format``: a ``response_format`` was asked for."""
     completion = generation.completion
-    return {
+    encoded: Json = {
         "content": text_of(completion.blocks),
         "model": generation.model,
         "model_id": generation.model_id,
@@ -47,7 +48,15 @@ def encode_generation(generation: Generation) -> Json:
         "estimated_cost_usd": usd(generation.cost_nano_usd),
         "request_id": generation.request_id,
         "warnings": list(generation.warnings),
+        **encode_more(completion.blocks),
     }
+    if has_format and completion.finish_reason != "tool_use":
+        encoded["format_valid"] = completion.format_fault is None
+    if completion.format_fault is not None:
+        encoded["format_fault"] = completion.format_fault
+    if completion.guardrail_trace is not None:
+        encoded["guardrail_trace"] = completion.guardrail_trace
+    return encoded
 
 
 def _per_1k(per_mtok: Decimal | None) -> float | None:

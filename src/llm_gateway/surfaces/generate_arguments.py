@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from llm_gateway.domain.content import Block, CachePoint, Message, Text
 from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import CacheMode, GenerateRequest
+from llm_gateway.surfaces.call_arguments import MORE_ARGUMENTS, decode_more
 from llm_gateway.surfaces.content_blocks import decode_content
 from llm_gateway.surfaces.json_values import (
     a_count,
@@ -21,6 +22,8 @@ _ARGUMENTS = (
     *("model", "messages", "temperature", "max_tokens", "top_p"),
     *("stop_sequences", "system", "cache"),
 )
+_ALL_ARGUMENTS = _ARGUMENTS + MORE_ARGUMENTS
+_PLAIN = frozenset(_ARGUMENTS)
 _CACHE_MODES: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "bypass": "bypass"}
 _MOST_TOKENS = 2**31 - 1
 _MOST_STOPS = 2500  # Converse's own limit
@@ -33,7 +36,9 @@ def decode_generate(arguments: Mapping[str, object]) -> GenerateRequest:
     Raises:
         InvalidRequest: names the argument and what belongs there.
     """
-    only(arguments, _ARGUMENTS, "")
+    is_plain = arguments.keys() <= _PLAIN
+    if not is_plain:
+        only(arguments, _ALL_ARGUMENTS, "")
     system, messages = _conversation(arguments.get("messages"))
     top_p, temperature = arguments.get("top_p"), arguments.get("temperature")
     max_tokens = arguments.get("max_tokens")
@@ -47,6 +52,7 @@ def decode_generate(arguments: Mapping[str, object]) -> GenerateRequest:
         max_tokens=None if max_tokens is None else a_count(max_tokens, "max_tokens", 1, _MOST_TOKENS),
         stop_sequences=_stop_sequences(arguments.get("stop_sequences")),
         cache="use" if cache is None else _CACHE_MODES[a_word(cache, "cache", tuple(_CACHE_MODES))],
+        **({} if is_plain else decode_more(arguments)),
     )
 
 

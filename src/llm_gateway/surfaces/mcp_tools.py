@@ -106,7 +106,8 @@ def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
         except GatewayError as error:
             gateway.turn_away(error, request_id=request_id)
             raise
-        return encode_generation(await gateway.generate(request, request_id=request_id, on_deltas=on_deltas))
+        generation = await gateway.generate(request, request_id=request_id, on_deltas=on_deltas)
+        return encode_generation(generation, has_format=request.response_format is not None)
 
     async def list_models(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
         only(arguments, ("provider", "capability", "lifecycle"), "")

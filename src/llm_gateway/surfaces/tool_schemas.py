@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from llm_gateway.surfaces.call_schemas import MORE_INPUT, MORE_OUTPUT
+
 Schema = dict[str, object]
 
 INSTRUCTIONS = (
@@ -100,6 +102,7 @@ GENERATE_INPUT = _object(
             "description": "use: an equal request's answer if there is one; refresh: ask anew and keep that; "
             "bypass: ask anew and keep nothing.",
         },
+        **MORE_INPUT,
     },
     "model",
     "messages",
@@ -132,6 +135,7 @@ GENERATE_OUTPUT = _open_object(
         },
         "request_id": {"type": "string"},
         "warnings": {"type": "array", "items": {"type": "string"}, "description": "What was adjusted, and why."},
+        **MORE_OUTPUT,
     },
     *("content", "model", "model_id", "usage", "finish_reason", "cached", "latency_ms"),
     *("estimated_cost_usd", "request_id", "warnings"),
