@@ -101,7 +101,7 @@ def allow_many_connections() -> None:
 async def warm_up(app: App) -> None:
     """What the first call would wait for; then what was loaded leaves the rounds of the garbage collector.
 
-    Its rounds over everything cost a fifth of the CPU of a call, and hold up the loop for 0.1 s with a thousand under way.
+    Its rounds over everything cost a fifth of a call's CPU, and hold the loop up for 0.1 s with a thousand under way.
     """
     await app.backend.warm()
     gc.freeze()
