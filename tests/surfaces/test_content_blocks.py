@@ -47,6 +47,15 @@ GOOD: list[tuple[dict[str, Any], Any]] = [
     ({"cachePoint": {}}, CachePoint()),
     ({"cachePoint": {"type": "default", "ttl": "1h"}}, CachePoint("1h")),
     ({"guardContent": {"text": {"text": "x"}}}, Native("guardContent", {"text": {"text": "x"}})),
+    (
+        {"guardContent": {"text": {"text": "x", "qualifiers": ["query"]}}},
+        Native("guardContent", {"text": {"text": "x", "qualifiers": ["query"]}}),
+    ),
+    (
+        {"guardContent": {"image": {"format": "png", "source": {"bytes": PNG}}}},
+        Native("guardContent", {"image": {"format": "png", "source": {"bytes": PNG}}}),
+    ),
+    ({"searchResult": {"title": "t"}}, Native("searchResult", {"title": "t"})),
 ]
 
 
@@ -109,6 +118,16 @@ BAD: list[tuple[Any, str]] = [
     ({"cachePoint": {"ttl": "2d"}}, "b.cachePoint.ttl"),
     ({"cachePoint": {"type": "x"}}, "b.cachePoint.type"),
     ({"guardContent": "x"}, "b.guardContent"),
+    ({"guardContent": {}}, "b.guardContent"),
+    ({"guardContent": {"txt": {}}}, "b.guardContent.txt"),
+    ({"guardContent": {"text": "x"}}, "b.guardContent.text"),
+    ({"guardContent": {"text": {}}}, "b.guardContent.text.text"),
+    ({"guardContent": {"text": {"text": "x", "qualifiers": "query"}}}, "b.guardContent.text.qualifiers"),
+    ({"guardContent": {"text": {"text": "x", "qualifiers": [None]}}}, "b.guardContent.text.qualifiers[0]"),
+    ({"guardContent": {"image": {"format": "gif"}}}, "b.guardContent.image.format"),
+    ({"guardContent": {"image": {"format": "png"}}}, "b.guardContent.image.source"),
+    ({"guardContent": {"image": {"format": "png", "source": {}}}}, "b.guardContent.image.source.bytes"),
+    ({"searchResult": []}, "b.searchResult"),
 ]
 
 

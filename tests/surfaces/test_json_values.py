@@ -97,6 +97,7 @@ def test_an_unknown_member_hears_what_was_probably_meant() -> None:
     only({"a": 1}, ("a", "b"), "x")
     refuses("temprature", lambda: only({"temprature": 1}, ("temperature",), ""), "did you mean 'temperature'?")
     refuses("x.zzz", lambda: only({"zzz": 1}, ("a", "b"), "x"), "allowed: a, b")
+    refuses("''", lambda: only({"": 1}, ("a",), ""), "allowed: a")
     refuses("zzz", lambda: only({"zzz": 1}, (), ""), "nothing is allowed here")
 
 

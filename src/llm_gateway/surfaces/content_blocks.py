@@ -44,7 +44,8 @@ _FORMATS: Mapping[MediaKind, tuple[str, ...]] = {
 _SOURCES = ("bytes", "s3Location", "text", "content")
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_NATIVE = ("guardContent", "citationsContent", "searchResult", "toolAddition", "toolRemoval")
+_QUALIFIERS = ("grounding_source", "query", "guard_content")
+_NATIVE = ("citationsContent", "searchResult", "toolAddition", "toolRemoval")
 
 
 def _media(kind: MediaKind) -> Callable[[object, str], Block]:
@@ -146,6 +147,27 @@ def _cache_point(value: object, field: str) -> Block:
     return CachePoint(a_word(body["ttl"], f"{field}.ttl", ("5m", "1h")) if "ttl" in body else None)
 
 
+def _guard_content(value: object, field: str) -> Block:
+    body = an_object(value, field)
+    only(body, ("text", "image"), field)
+    if len(body) != 1:
+        raise InvalidRequest(f"{field} must hold either text or image", field=field)
+    if "text" in body:
+        text = an_object(body["text"], f"{field}.text")
+        only(text, ("text", "qualifiers"), f"{field}.text")
+        filled_text(text.get("text"), f"{field}.text.text")
+        for number, word in enumerate(a_list(text.get("qualifiers", []), f"{field}.text.qualifiers", "words")):
+            a_word(word, f"{field}.text.qualifiers[{number}]", _QUALIFIERS)
+    else:
+        image = an_object(body["image"], f"{field}.image")
+        only(image, ("format", "source"), f"{field}.image")
+        a_word(image.get("format"), f"{field}.image.format", ("png", "jpeg"))
+        source = an_object(image.get("source"), f"{field}.image.source")
+        only(source, ("bytes",), f"{field}.image.source")
+        _base64(source.get("bytes"), f"{field}.image.source.bytes")
+    return Native("guardContent", body)
+
+
 def _native(kind: str) -> Callable[[object, str], Block]:
     def decode(value: object, field: str) -> Block:
         return Native(kind, plain_json(an_object(value, field), field))
@@ -163,6 +185,7 @@ _CONVERSE: Mapping[str, Callable[[object, str], Block]] = {
     "toolResult": _tool_result,
     "reasoningContent": _reasoning,
     "cachePoint": _cache_point,
+    "guardContent": _guard_content,
     **{kind: _native(kind) for kind in _NATIVE},
 }
 

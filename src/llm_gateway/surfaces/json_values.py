@@ -102,7 +102,7 @@ def only(given: Mapping[str, object], allowed: tuple[str, ...], field: str) -> N
     """Refuses members that nobody would read, naming the one that was probably meant."""
     for name in given:
         if name not in allowed:
-            path = f"{field}.{name}" if field else name
+            path = f"{field}.{name}" if field else name or "''"
             near = get_close_matches(name[:60], allowed, n=1)
             hint = f"allowed: {', '.join(allowed)}" if allowed else "nothing is allowed here"
             hint = f"did you mean {near[0]!r}?" if near else hint
