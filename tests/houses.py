@@ -6,7 +6,7 @@ from datetime import date
 
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
-from llm_gateway.backends.contract import Backend
+from llm_gateway.backends.contract import Backend, Embedder
 from llm_gateway.backends.scripted import Scripted, ScriptedBackend
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.fingerprint import fingerprint
@@ -62,13 +62,19 @@ def furnish(backend: ScriptedBackend, *, cache: AnswerCache | None = None) -> Ho
     return House(gateway, backend, Reports(models=CATALOG, metrics=metrics, cache=kept), notebook, metrics)
 
 
-def build_gateway(backend: Backend, cache: AnswerCache, observers: Sequence[Notebook | MetricsTracker]) -> Gateway:
+def build_gateway(
+    backend: Backend,
+    cache: AnswerCache,
+    observers: Sequence[Notebook | MetricsTracker],
+    embedder: Embedder | None = None,
+) -> Gateway:
     return Gateway(
         resolve=lambda asked: CATALOG.resolve(asked, region="us-east-1", today=TODAY),
         backend=backend,
         cache=cache,
         fingerprint=fingerprint,
         pricer=CatalogPricer(SecondOpinion(), region="us-east-1"),
+        embedder=embedder,
         observers=observers,
     )
 

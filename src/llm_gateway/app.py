@@ -96,6 +96,7 @@ def create_app(settings: Settings) -> App:
         cache=cache,
         fingerprint=fingerprint,
         pricer=CatalogPricer(SecondOpinion(), region=region),
+        embedder=backend,
         observers=(metrics, RequestLog(log_prompts=settings.log_prompts)),
     )
     return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache))

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llm_gateway.accounting.contract import Pricer
-from llm_gateway.backends.contract import AnswerStream, Backend
+from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Flight, Flights, Publish
 from llm_gateway.domain.completions import Completion, Delta, Generation, Usage
+from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
 from llm_gateway.domain.errors import BackendError, GatewayError, Overloaded
-from llm_gateway.domain.requests import GenerateRequest, ModelCall, ResolvedModel
+from llm_gateway.domain.forecasts import CostForecast, TokenCount
+from llm_gateway.domain.requests import DEFAULT_MAX_TOKENS, GenerateRequest, ModelCall, ResolvedModel
 from llm_gateway.telemetry.contract import Observer, PaidAttempt, RequestRecord
 
 OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
@@ -70,6 +72,7 @@ class Gateway:
         cache: AnswerCache,
         fingerprint: Fingerprint,
         pricer: Pricer,
+        embedder: Embedder | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -78,6 +81,7 @@ class Gateway:
         self._cache = cache
         self._fingerprint = fingerprint
         self._pricer = pricer
+        self._embedder = embedder
         self._observers = tuple(observers)
         self._clock = clock
         self._flights: Flights[Paid] = Flights()
@@ -105,6 +109,44 @@ class Gateway:
         self._tell_end(request, request_id, admission, answer, "ok", latency_ms)
         return _release(admission, answer, latency_ms)
 
+    async def embed(self, request: EmbedRequest, *, request_id: str) -> EmbedResult:
+        """Vectors for texts. Nothing of it is kept.
+
+        Raises:
+            GatewayError: an expected failure; anything else is a fault of ours.
+        """
+        started_at = self._clock()
+        model: ResolvedModel | None = None
+        costs: list[int | None] = []
+        outcome = "ok"
+        try:
+            self._refuse_while_closing()
+            model = self._resolve(request.model)
+            asked, embedder = model, self._embedder
+            if embedder is None:
+                raise RuntimeError("this gateway was built without an embedder")
+            self._pricer.prepare_soon(asked)
+            embeddings = await embedder.embed(
+                EmbedCall(request, asked),
+                lambda usage, ended: costs.append(self._book(request_id, asked, usage, None, ended)),
+            )
+        except BaseException as error:  # told, and raised again
+            outcome = _outcome_of(error)
+            raise
+        finally:
+            latency_ms = (self._clock() - started_at) * 1000
+            self._tell_embedded(request_id, model, outcome, latency_ms)
+        known = [cost for cost in costs if cost is not None]
+        return EmbedResult(
+            request_id=request_id,
+            model=asked.name,
+            model_id=asked.invoked_id,
+            embeddings=embeddings,
+            latency_ms=latency_ms,
+            cost_nano_usd=sum(known) if len(known) == len(costs) else None,
+            warnings=asked.warnings,
+        )
+
     def resolve(self, asked: str) -> ResolvedModel:
         """The model a caller's word stands for now.
 
@@ -121,16 +163,47 @@ class Gateway:
         """
         return self._backend.estimate(ModelCall(request, self._resolve(request.model)))
 
+    async def count_tokens(self, request: GenerateRequest) -> TokenCount:
+        """The tokens of a request's input, by the model's own count where it has one; nothing is spent.
+
+        Raises:
+            CallerError: the model is unknown, or the request is wrong.
+        """
+        call = ModelCall(request, self._resolve(request.model))
+        counted = await self._backend.count_tokens(call)
+        tokens = self._backend.estimate(call).input_tokens if counted is None else counted
+        return TokenCount(call.model.name, call.model.invoked_id, tokens, estimated=counted is None)
+
+    async def forecast(self, request: GenerateRequest) -> CostForecast:
+        """What answering would cost, from no answer to the longest that is allowed; nothing is spent.
+
+        Raises:
+            CallerError: as :meth:`count_tokens`.
+        """
+        model = self._resolve(request.model)
+        self._pricer.prepare_soon(model)
+        count = await self.count_tokens(request)
+        longest = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
+        longest = min(longest, model.card.max_output_tokens) if model.card else longest
+        least, most = [
+            self._pricer.cost_nano_usd(Usage(count.input_tokens, answer), model, request.service_tier)
+            for answer in (0, longest)
+        ]
+        return CostForecast(count, longest, least, most)
+
     def turn_away(self, error: GatewayError, *, request_id: str) -> None:
         """Counts and logs a request that its surface could not even decode."""
         self._tell_end(None, request_id, None, None, error.code, 0.0)
 
     def _admit(self, request: GenerateRequest, request_id: str) -> Admission:
-        if self._closing:
-            raise Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
+        self._refuse_while_closing()
         model = self._resolve(request.model)
         self._tell_step(request_id, "admitted", model=model.name, model_id=model.invoked_id)
         return Admission(ModelCall(request, model), request_id)
+
+    def _refuse_while_closing(self) -> None:
+        if self._closing:
+            raise Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
 
     async def _answer(self, admission: Admission, on_deltas: OnDeltas | None) -> Answer:
         mode = admission.call.request.cache
@@ -183,9 +256,12 @@ class Gateway:
     def _settle(self, admission: Admission, usage: Usage, whole: Completion | None, outcome: str) -> int | None:
         model = _asked_model(admission, whole)
         tier = whole.service_tier if whole else None
+        return self._book(admission.request_id, model, usage, tier, outcome)
+
+    def _book(self, request_id: str, model: ResolvedModel, usage: Usage, tier: str | None, outcome: str) -> int | None:
         cost = self._pricer.cost_nano_usd(usage, model, tier)
         attempt = PaidAttempt(
-            request_id=admission.request_id,
+            request_id=request_id,
             model=model.name,
             model_id=model.invoked_id,
             usage=usage,
@@ -199,6 +275,18 @@ class Gateway:
     def _tell_step(self, request_id: str, event: str, **facts: object) -> None:
         for observer in self._observers:
             observer.step(request_id, event, **facts)
+
+    def _tell_embedded(self, request_id: str, model: ResolvedModel | None, outcome: str, latency_ms: float) -> None:
+        record = RequestRecord(
+            request_id=request_id,
+            request=None,
+            model=model.name if model else None,
+            model_id=model.invoked_id if model else None,
+            outcome=outcome,
+            latency_ms=latency_ms,
+        )
+        for observer in self._observers:
+            observer.request_ended(record)
 
     def _tell_end(
         self,
@@ -262,6 +350,8 @@ def _asked_model(admission: Admission, completion: Completion | None) -> Resolve
 
 
 def _worth_keeping(completion: Completion) -> bool:
+    if completion.format_fault is not None:
+        return False
     return completion.finish_reason in _KEPT_FINISHES and not completion.usage.estimated
 
 

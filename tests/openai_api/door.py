@@ -3,7 +3,8 @@
 import asyncio
 import io
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ import uvicorn
 from houses import CATALOG, Notebook, build_gateway
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.backends.bedrock.timeouts import Timeouts
-from llm_gateway.backends.contract import Backend
+from llm_gateway.backends.contract import Backend, Embedder
 from llm_gateway.caching.memory_cache import MemoryCache
 from llm_gateway.reports import Reports
 from llm_gateway.sandbox.server import Sandbox
@@ -48,15 +49,25 @@ class Door:
         return await self.post({"model": model, "messages": [user(text)], **more}, headers=headers)
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Waits for something that is about to happen elsewhere."""
+    give_up_at = time.monotonic() + 3
+    while not is_so():
+        assert time.monotonic() < give_up_at
+        await asyncio.sleep(0.01)
+
+
 def user(content: Any) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
 @asynccontextmanager
-async def door_before(backend: Backend, limits: DoorLimits | None = None) -> AsyncIterator[Door]:
+async def door_before(
+    backend: Backend, limits: DoorLimits | None = None, embedder: Embedder | None = None
+) -> AsyncIterator[Door]:
     notebook, metrics = Notebook(), MetricsTracker()
     cache = MemoryCache(max_size=100, ttl_s=60)
-    gateway = build_gateway(backend, cache, (notebook, metrics))
+    gateway = build_gateway(backend, cache, (notebook, metrics), embedder)
     reports = Reports(models=CATALOG, metrics=metrics, cache=cache)
     asgi = OpenAiDoor(gateway=gateway, reports=reports, limits=limits or DoorLimits())
     async with listening(asgi) as url, aiohttp.ClientSession() as http:
@@ -102,6 +113,6 @@ async def sandbox_door(limits: DoorLimits | None = None, **sandbox: Any) -> Asyn
             endpoint_url=running.url,
             timeouts=QUICK,
         )
-        async with door_before(backend, limits) as door:
+        async with door_before(backend, limits, backend) as door:
             door.more["sandbox"] = running
             yield door

@@ -3,12 +3,11 @@
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from door import door_before, user
+from door import door_before, until, user
 
 from llm_gateway.backends.scripted import Scripted, ScriptedBackend
 from llm_gateway.domain.completions import Usage
@@ -208,18 +207,11 @@ async def test_a_client_that_hangs_up_ends_the_call_and_is_accounted(stream: boo
         asking = asyncio.ensure_future(door.ask(stream=stream))
         await asyncio.wait_for(backend.opened.wait(), 2)
         asking.cancel()
-        await _until(lambda: bool(door.notebook.attempts))
+        await until(lambda: bool(door.notebook.attempts))
         assert backend.streams[0].closed
         assert [attempt.outcome for attempt in door.notebook.attempts] == ["client_disconnect"]
-        await _until(lambda: bool(door.notebook.records))
+        await until(lambda: bool(door.notebook.records))
         assert door.notebook.records[0].outcome == "client_disconnect"
-
-
-async def _until(is_so: Any) -> None:
-    give_up_at = time.monotonic() + 3
-    while not is_so():
-        assert time.monotonic() < give_up_at
-        await asyncio.sleep(0.01)
 
 
 async def test_many_streams_at_once_do_not_mix() -> None:

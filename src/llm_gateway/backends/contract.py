@@ -1,9 +1,10 @@
 """What the gateway asks of whoever answers a request."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from llm_gateway.domain.completions import Completion, Delta, Usage
+from llm_gateway.domain.embeddings import EmbedCall, Embeddings
 from llm_gateway.domain.requests import ModelCall
 
 
@@ -44,6 +45,31 @@ class Backend(Protocol):
         """What is booked for a call that was given up before its first event: its input, estimated."""
         ...
 
+    async def count_tokens(self, call: ModelCall) -> int | None:
+        """The call's input tokens as the model counts them; ``None`` where it cannot be asked. Costs nothing.
+
+        Raises:
+            CallerError: the request itself is wrong.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Closes connections; open streams end with a :class:`BackendError`."""
+        ...
+
+
+OnPaid = Callable[[Usage, str], None]
+"""Told of each paid call: what it used, and ``ok`` or the code of its failure."""
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts."""
+
+    async def embed(self, call: EmbedCall, on_paid: OnPaid) -> Embeddings:
+        """Asks as often as the model needs; ``on_paid`` hears of each call, of broken and abandoned ones too.
+
+        Raises:
+            CallerError: the model makes no vectors, or not such.
+            BackendError: everything else.
+        """
         ...

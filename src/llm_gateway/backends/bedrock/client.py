@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from llm_gateway.backends.bedrock.credentials import AccessKeeper, AccessWish, NoAccess
 from llm_gateway.backends.bedrock.estimate import request_tokens
 from llm_gateway.backends.bedrock.timeouts import Timeouts
-from llm_gateway.backends.contract import AnswerStream
+from llm_gateway.backends.contract import AnswerStream, OnPaid
 from llm_gateway.domain.completions import Usage
+from llm_gateway.domain.embeddings import EmbedCall, Embeddings
 from llm_gateway.domain.errors import BackendUnavailable
 from llm_gateway.domain.requests import ModelCall
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_CONNECTIONS = 2_048
 _DEFAULT_TIMEOUTS = Timeouts()
-_LOADED_LATE = ("llm_gateway.backends.bedrock.exchange",)
+_LOADED_LATE = ("llm_gateway.backends.bedrock.exchange", "llm_gateway.backends.bedrock.embeddings")
 _LOADED_LATE_FOR_AWS = ("llm_gateway.backends.bedrock.aws_session",)
 
 
@@ -70,9 +71,22 @@ class BedrockBackend:
         exchange = self._exchange or await self._opened(call)
         return await exchange.open(call)
 
+    async def embed(self, call: EmbedCall, on_paid: OnPaid) -> Embeddings:
+        """Vectors by InvokeModel; see :class:`~llm_gateway.backends.contract.Embedder`."""
+        await self._opened(call)
+        from llm_gateway.backends.bedrock.embeddings import VectorMaker
+
+        assert self._wire is not None  # noqa: S101 - opened with the exchange
+        return await VectorMaker(self._wire, self._keeper, self._timeouts).embed(call, on_paid)
+
     def estimate(self, call: ModelCall) -> Usage:
         """The input of a call that was given up before its first event, from its size."""
         return Usage(input_tokens=request_tokens(call.request), output_tokens=0, estimated=True)
+
+    async def count_tokens(self, call: ModelCall) -> int | None:
+        """The input tokens by Bedrock's CountTokens; see :class:`~llm_gateway.backends.contract.Backend`."""
+        exchange = self._exchange or await self._opened(call)
+        return await exchange.counter.count(call)
 
     async def warm(self) -> None:
         """Loads what the first call needs, in a thread, and looks for credentials; never raises for missing ones."""
@@ -89,7 +103,7 @@ class BedrockBackend:
             await self._wire.aclose()
             self._wire = self._exchange = None
 
-    async def _opened(self, call: ModelCall) -> "Exchange":
+    async def _opened(self, call: ModelCall | EmbedCall) -> "Exchange":
         await self._load()
         if self._closed:
             raise BackendUnavailable("the gateway is closing its connections", model=call.model.name)

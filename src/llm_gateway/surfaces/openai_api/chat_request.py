@@ -103,7 +103,7 @@ def decode_chat(body: Body, cache: CacheMode, limits: DoorLimits) -> ChatAsk:
     omissions = Omissions(strict=limits.strict_params)
     if not body.keys() <= _KNOWN:
         _drop_unknown(body, omissions)
-    model = _model(body.get("model"))
+    model = decode_model(body.get("model"))
     conversation = decode_messages(body.get("messages"), Reader(omissions), limits.max_messages)
     temperature, top_p, stop = body.get("temperature"), body.get("top_p"), body.get("stop")
     stream = a_flag(body.get("stream"), "stream")
@@ -154,7 +154,8 @@ def _is_idle(name: str, value: object) -> bool:
     return value is None or any([value == idle and type(value) is type(idle) for idle in _IDLE.get(name, ())])
 
 
-def _model(value: object) -> str:
+def decode_model(value: object) -> str:
+    """The caller's word for a model."""
     if value is None:
         raise InvalidRequest("model is missing; name one that GET /v1/models shows, such as 'nova-lite'", field="model")
     model = filled_text(value, "model").strip()

@@ -126,7 +126,7 @@ def _tool_result(message: Part, field: str, reader: Reader) -> tuple[Block, ...]
 
 
 def _assistant(message: Part, field: str, reader: Reader) -> tuple[Block, ...]:
-    if message.keys() == _PLAIN:
+    if len(message) == 2 and "content" in message:
         return tuple(_content(message, field, reader, ASSISTANT_PARTS))
     _known(message, _ASSISTANT, field, reader)
     if message.get("function_call") is not None:

@@ -1,7 +1,7 @@
 """The door's ASGI app: ``/v1/...`` to its endpoint, every failure to OpenAI's shape. The one place here that catches
 everything."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 import structlog
@@ -14,11 +14,13 @@ from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft, while_there
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.openai_api.chat import complete_chat
+from llm_gateway.surfaces.openai_api.embeddings import make_embeddings
 from llm_gateway.surfaces.openai_api.model_list import model_list, one_model
 from llm_gateway.surfaces.openai_api.replies import Caller, send_error, send_json
 from llm_gateway.surfaces.wire_errors import INTERNAL, internal_error_body
 
-_CHAT = "/v1/chat/completions"
+_Ask = Callable[[Mapping[str, object], Caller, Gateway, DoorLimits], Awaitable[None]]
+_ASKED: Mapping[str, _Ask] = {"/v1/chat/completions": complete_chat, "/v1/embeddings": make_embeddings}
 _MODELS = "/v1/models"
 
 
@@ -47,10 +49,11 @@ class OpenAiDoor:
 
     async def _answer(self, scope: Scope, receive: Receive, caller: Caller) -> None:
         path: str = scope["path"]
-        if path == _CHAT:
+        ask = _ASKED.get(path)
+        if ask is not None:
             _only(scope, "POST")
             body = await self._body(receive, caller)
-            await while_there(receive, lambda: complete_chat(body, caller, self._gateway, self._limits))
+            await while_there(receive, lambda: ask(body, caller, self._gateway, self._limits))
         elif path == _MODELS:
             _only(scope, "GET")
             await send_json(caller, 200, orjson.dumps(model_list(self._reports)))
