@@ -11,6 +11,7 @@ from houses import CATALOG
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.domain.completions import Completion, ReasoningDelta, TextDelta, ToolInputDelta, ToolUseStart
 from llm_gateway.domain.content import Message, Reasoning, Text, ToolResult, ToolUse, text_of
+from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import (
     GenerateRequest,
     GuardrailWish,
@@ -239,3 +240,42 @@ async def test_a_whole_answer_is_asked_without_a_stream_mode(sandbox: Sandbox, b
     assert "streamProcessingMode" not in whole.body["guardrailConfig"]
     assert stream.body["guardrailConfig"]["streamProcessingMode"] == "sync"
     assert stream.body["serviceTier"] == {"type": "flex"}
+
+
+# --- counting ---------------------------------------------------------------------------------------------------------
+
+
+async def test_claude_counts_by_its_bare_id(sandbox: Sandbox, backend: BedrockBackend) -> None:
+    counted = await backend.count_tokens(call("claude-sonnet-4-5", "Hello " * 100, tools=(WEATHER,)))
+    assert counted is not None
+    assert counted > 100
+    (record,) = sandbox.log
+    assert (record.operation, record.model_id) == ("CountTokens", "anthropic.claude-sonnet-4-5-20250929-v1:0")
+    assert record.body is not None
+    assert set(record.body["input"]["converse"]) == {"messages", "toolConfig"}
+
+
+async def test_models_without_a_count_are_not_asked_again(sandbox: Sandbox, backend: BedrockBackend) -> None:
+    assert await backend.count_tokens(call("nova-lite", "Hello")) is None
+    assert await backend.count_tokens(call("arn:aws:bedrock:us-east-1:1:imported-model/x", "Hello")) is None
+    assert not sandbox.log
+    for _ in range(2):
+        assert await backend.count_tokens(call("anthropic.claude-v2:1", "Hello")) is None
+    assert len(sandbox.log) == 1
+
+
+async def test_a_count_that_is_refused_is_no_count(sandbox: Sandbox, backend_at: Any) -> None:
+    backend = backend_at(sandbox.url, access_key_id="DENIEDEXAMPLE")
+    for _ in range(2):
+        assert await backend.count_tokens(call("claude-sonnet-4-5", "Hello")) is None
+    assert len(sandbox.log) == 2
+
+
+async def test_nobody_at_home_is_no_count(backend_at: Any) -> None:
+    backend = backend_at("http://127.0.0.1:9")
+    assert await backend.count_tokens(call("claude-sonnet-4-5", "Hello")) is None
+
+
+async def test_a_wrong_request_is_not_counted(backend: BedrockBackend) -> None:
+    with pytest.raises(InvalidRequest):
+        await backend.count_tokens(call("claude-sonnet-4-5", "Hello", temperature=7))

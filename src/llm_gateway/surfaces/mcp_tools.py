@@ -1,4 +1,4 @@
-"""The MCP door: three tools. Decode, ask, encode; the only place here that catches everything.
+"""The MCP door: its tools. Decode, ask, encode; the only place here that catches everything.
 
 Arguments are decoded by our own checks (FastMCP would answer in pydantic's words), results and errors leave as
 structured content in both MCP eras.
@@ -21,6 +21,7 @@ from llm_gateway.gateway import Gateway, OnDeltas
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces import tool_schemas
 from llm_gateway.surfaces.encoding import Json, encode_card, encode_generation, encode_stats
+from llm_gateway.surfaces.forecast_tools import forecast_tools
 from llm_gateway.surfaces.generate_arguments import decode_generate
 from llm_gateway.surfaces.json_values import a_word, filled_text, only
 from llm_gateway.surfaces.quick_calls import Report, ToolAnswer, answer_quickly, failed, shown
@@ -98,7 +99,7 @@ def _telling(report: Report | None) -> OnDeltas | None:
 
 
 def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
-    """A fresh server with the three tools; one instance can be served once."""
+    """A fresh server with its tools; one instance can be served once."""
 
     async def generate(arguments: Arguments, request_id: str, on_deltas: OnDeltas | None) -> Json:
         try:
@@ -128,6 +129,7 @@ def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
         offer("generate", s.GENERATE, (s.GENERATE_INPUT, s.GENERATE_OUTPUT), generate, asking),
         offer("list_models", s.LIST_MODELS, (s.LIST_MODELS_INPUT, s.LIST_MODELS_OUTPUT), list_models, reading),
         offer("get_stats", s.GET_STATS, (s.GET_STATS_INPUT, s.GET_STATS_OUTPUT), get_stats, reading),
+        *[offer(*each) for each in forecast_tools(gateway)],
     ]
     server = FastMCP(
         "llm-gateway",

@@ -8,7 +8,8 @@ Schema = dict[str, object]
 
 INSTRUCTIONS = (
     "Ask any Amazon Bedrock model. Call list_models to choose one by price, context window and capabilities, "
-    "generate to ask it, get_stats to see what was spent. Every answer says what it cost and whether it was cached."
+    "generate to ask it, compare to ask several at once, count_tokens and estimate_cost to know before, get_stats to "
+    "see what was spent. Every answer says what it cost and whether it was cached."
 )
 
 GENERATE = (

@@ -14,6 +14,7 @@ import aiohttp
 from llm_gateway.backends.bedrock import format_check
 from llm_gateway.backends.bedrock.answer_stream import StreamedAnswer, WholeAnswer
 from llm_gateway.backends.bedrock.asked import Asked
+from llm_gateway.backends.bedrock.counting import TokenCounter
 from llm_gateway.backends.bedrock.credentials import Access, AccessKeeper, NoAccess
 from llm_gateway.backends.bedrock.faults import (
     Fault,
@@ -91,6 +92,7 @@ class Exchange:
         self._whole_only: set[str] = set()
         self._whole_with_tools: set[str] = set()
         self._through: dict[str, str] = {}
+        self.counter = TokenCounter(wire, keeper)
 
     async def open(self, call: ModelCall) -> Answer:
         """Sends the call; returns with its first event, or the whole answer.
