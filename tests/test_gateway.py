@@ -10,7 +10,7 @@ from llm_gateway.backends.scripted import Scripted
 from llm_gateway.caching.memory_cache import MemoryCache, NoCache
 from llm_gateway.domain.completions import Delta, TextDelta, Usage
 from llm_gateway.domain.content import text_of
-from llm_gateway.domain.errors import BackendThrottled, BackendTimeout, Overloaded, UnknownModel
+from llm_gateway.domain.errors import BackendThrottled, BackendTimeout, InvalidRequest, Overloaded, UnknownModel
 
 
 async def test_an_answer_tells_its_text_its_model_and_its_exact_price() -> None:
@@ -170,6 +170,38 @@ async def test_a_broken_answer_is_an_error_and_what_it_spent_is_settled() -> Non
     assert (attempt.usage, attempt.outcome) == (spent, "upstream_timeout")
     assert house.notebook.records[0].outcome == "upstream_timeout"
     assert house.backend.streams[0].closed
+
+
+async def test_a_refusal_in_the_middle_of_an_answer_settles_what_had_come() -> None:
+    house = build_house(Scripted(error=InvalidRequest("no more", code="upstream_stream_error"), service_tier="flex"))
+    with pytest.raises(InvalidRequest):
+        await house.gateway.generate(ask(), request_id="req_1")
+    (attempt,) = house.notebook.attempts
+    assert (attempt.outcome, attempt.usage.output_tokens) == ("upstream_stream_error", 2)
+    assert attempt.usage.estimated
+
+
+async def test_a_refusal_before_an_answer_costs_nothing() -> None:
+    house = build_house(Scripted(error=InvalidRequest("not so"), early=True))
+    with pytest.raises(InvalidRequest):
+        await house.gateway.generate(ask(), request_id="req_1")
+    assert not house.notebook.attempts
+
+
+async def test_an_abandoned_answer_costs_what_its_tier_costs() -> None:
+    costs: list[int | None] = []
+    for tier in (None, "flex"):
+        house = build_house(Scripted(gate=asyncio.Event(), service_tier=tier))
+        caller = asyncio.ensure_future(house.gateway.generate(ask(model="nova-pro"), request_id="req_1"))
+        await house.backend.opened.wait()
+        await house.gateway.aclose()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        costs += [attempt.cost_nano_usd for attempt in house.notebook.attempts]
+    standard, flex = costs
+    assert standard is not None
+    assert flex is not None
+    assert flex < standard
 
 
 async def test_a_throttle_costs_nothing_and_is_not_kept() -> None:

@@ -240,22 +240,26 @@ class Gateway:
             async for batch in stream:
                 publish(batch)
             completion = stream.completion()
-        except BackendError as error:
-            if error.spent is not None:
-                self._settle(admission, error.spent, None, error.code)
+        except GatewayError as error:
+            partial = stream.partial() if stream else None
+            spent = error.spent if isinstance(error, BackendError) else partial.usage if partial else None
+            if spent is not None:
+                self._settle(admission, spent, partial, error.code)
             raise
         except asyncio.CancelledError:
-            spent = stream.partial().usage if stream else self._backend.estimate(admission.call)
-            self._settle(admission, spent, None, "client_disconnect")
+            partial = stream.partial() if stream else None
+            spent = partial.usage if partial else self._backend.estimate(admission.call)
+            self._settle(admission, spent, partial, "client_disconnect")
             raise
         finally:
             if stream is not None:
                 await stream.aclose()
         return Paid(completion, self._settle(admission, completion.usage, completion, "ok"))
 
-    def _settle(self, admission: Admission, usage: Usage, whole: Completion | None, outcome: str) -> int | None:
-        model = _asked_model(admission, whole)
-        tier = whole.service_tier if whole else None
+    def _settle(self, admission: Admission, usage: Usage, told: Completion | None, outcome: str) -> int | None:
+        """``told`` is what has arrived, whole or not: it names the id that was invoked and the tier."""
+        model = _asked_model(admission, told)
+        tier = told.service_tier if told else None
         return self._book(admission.request_id, model, usage, tier, outcome)
 
     def _book(self, request_id: str, model: ResolvedModel, usage: Usage, tier: str | None, outcome: str) -> int | None:
