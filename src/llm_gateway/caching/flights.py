@@ -19,11 +19,18 @@ Publish = Callable[[Deltas], None]
 class Flight(Generic[Landed]):
     """One answer on its way; made by :class:`Flights`. A caller waits for it inside ``with flight:``."""
 
-    def __init__(self, launch: Callable[[Publish], Coroutine[Any, Any, Landed]], forget: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        launch: Callable[[Publish], Coroutine[Any, Any, Landed]],
+        *,
+        forget: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
         self._batches: list[Deltas] = []
         self._arrival = asyncio.Event()
         self._passengers = 0
         self._forget = forget
+        self._ended = ended
         self._task = asyncio.ensure_future(launch(self._publish))
         self._task.add_done_callback(self._end)
 
@@ -33,6 +40,7 @@ class Flight(Generic[Landed]):
 
     def _end(self, task: asyncio.Future[Landed]) -> None:
         self._forget()
+        self._ended()
         self._arrival.set()
         if not task.cancelled():
             task.exception()  # marks it as seen: the callers may all have left
@@ -90,11 +98,10 @@ class Flights(Generic[Landed]):
         """A new flight; others find it under ``fingerprint``, nobody where that is ``None``."""
 
         def forget() -> None:
-            self._all.discard(flight)
             if fingerprint is not None and self._shared.get(fingerprint) is flight:
                 del self._shared[fingerprint]
 
-        flight = Flight(launch, forget)
+        flight = Flight(launch, forget=forget, ended=lambda: self._all.discard(flight))
         self._all.add(flight)
         if fingerprint is not None:
             self._shared[fingerprint] = flight
