@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import jsonschema
 from fastmcp import Client
 
 from houses import House
@@ -34,6 +35,9 @@ async def refusal(client: Client[Any], tool: str, arguments: Any) -> dict[str, A
     """The ``error`` of a result that is one; its text says the same for clients that read only text."""
     result = await client.call_tool(tool, arguments, raise_on_error=False)
     assert result.is_error
-    error = cast("dict[str, Any]", result.structured_content)["error"]
+    told = cast("dict[str, Any]", result.structured_content)
+    (schema,) = [offered.output_schema for offered in await client.list_tools() if offered.name == tool]
+    jsonschema.validate(told, schema or {})  # some clients check errors too
+    error = told["error"]
     assert [block.text for block in result.content] == [error["message"]]
     return error

@@ -85,6 +85,10 @@ async def test_names_that_are_allowed_are_served(headers: dict[str, str], answer
     assert got == answer
 
 
+async def test_blanks_around_a_header_are_no_part_of_it() -> None:
+    assert await knock({"host": "localhost \t", "origin": "http://localhost "}) == IN
+
+
 async def test_an_address_that_was_bound_by_name_is_served() -> None:
     assert await knock({"host": "Gateway.Internal"}, bound="gateway.internal") == IN
     assert await knock({"host": "other"}, bound="gateway.internal") == FOREIGN_HOST

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSPECIFIED = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
+_BLANKS = (b" ", b"\t")  # no part of a header's value (RFC 9110, 5.5), but the HTTP parser leaves them at its end
 
 
 def is_loopback(host: str) -> bool:
@@ -47,6 +48,8 @@ class DoorGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] == "http":
+            scope = _without_blanks(scope)
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         await (refusal or self._site)(scope, receive, send)
 
@@ -65,6 +68,13 @@ class DoorGuard:
             return True
         name = _name_of(origin.partition("://")[2])
         return is_loopback(name) or (not self._any_host and name == host)
+
+
+def _without_blanks(scope: Scope) -> Scope:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    if not any([value.endswith(_BLANKS) for _, value in headers]):
+        return scope
+    return {**scope, "headers": [(name, value.strip(b" \t")) for name, value in headers]}
 
 
 def _refused(status: int, code: str, message: str) -> JSONResponse:

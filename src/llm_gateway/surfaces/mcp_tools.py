@@ -52,7 +52,7 @@ class GatewayTool(Tool):
             title=name.replace("_", " ").capitalize(),
             description=description,
             parameters=schemas[0],
-            output_schema=schemas[1],
+            output_schema=tool_schemas.or_an_error(schemas[1]),
             annotations=hints,
         )
         tool._work = work

@@ -1,6 +1,7 @@
 """What the tools say of themselves: descriptions and JSON schemas, written for the models that read them."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from llm_gateway.surfaces.call_schemas import MORE_INPUT, MORE_OUTPUT
 
@@ -43,9 +44,39 @@ def _open_object(properties: Mapping[str, object], *required: str) -> Schema:
     return {"type": "object", "properties": dict(properties), "required": list(required)}
 
 
+def or_an_error(result: Schema) -> Schema:
+    """The schema of a result in whose place an error may stand.
+
+    Some clients (the TypeScript SDK 1) hold results with ``isError`` to the output schema too, and would show their
+    own complaint instead of ours.
+    """
+    closed = {name: part for name, part in result.items() if name != "required"}
+    properties = cast("Mapping[str, object]", result["properties"])
+    return {
+        **closed,
+        "properties": {**properties, "error": _ERROR},
+        "anyOf": [{"required": result["required"]}, {"required": ["error"]}],
+    }
+
+
 def _maybe(kind: str) -> Schema:
     return {"type": [kind, "null"]}
 
+
+_ERROR = {
+    **_open_object(
+        {
+            "code": {"type": "string"},
+            "message": {"type": "string"},
+            "field": {"type": "string"},
+            "retryable": {"type": "boolean"},
+            "retry_after_ms": _maybe("integer"),
+            "request_id": {"type": "string"},
+        },
+        *("code", "message", "retryable", "request_id"),
+    ),
+    "description": "Instead of all else, when the call failed.",
+}
 
 _MESSAGE = _object(
     {
