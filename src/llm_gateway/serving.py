@@ -42,8 +42,8 @@ async def serve_stdio(app: App) -> None:
         await app.gateway.aclose()
     if not told.done():
         return await serving
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # whoever read them may have gone first
+        sys.stdout.flush()
     os._exit(_EXIT_CODES[told.result()])
 
 

@@ -1,8 +1,12 @@
 """What is written to the log, and what never is."""
 
+import errno
 import io
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -121,6 +125,38 @@ def test_the_libraries_warnings_come_the_same_way_with_their_trace() -> None:
     assert (warning["event"], warning["logger"], warning["level"]) == ("pool is full", "aiohttp.client", "warning")
     assert error["level"] == "error"
     assert "ValueError: inside" in str(error["exception"])
+
+
+class FullDisk(io.StringIO):
+    """A log file that takes nothing more."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_a_request_is_answered_where_the_log_cannot_be_written(is_closed: bool) -> None:
+    gateway, _ = logged_gateway()
+    stream = FullDisk()
+    if is_closed:
+        stream.close()
+    configure_logs(level="DEBUG", log_format="json", stream=stream)
+    generation = await gateway.generate(ask(), request_id="req_1")
+    assert generation.completion.finish_reason == "stop"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes stderr by a shell of POSIX")
+def test_a_process_without_stderr_logs_to_nobody() -> None:
+    program = "from llm_gateway.telemetry.logs import *; configure_logs(level='INFO'); RequestLog()._log.info('x')"
+    ended = subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "{program}" 2>&-'], check=False)
+    assert ended.returncode == 0
+
+
+def test_text_that_utf_8_cannot_write_is_logged_with_its_escape() -> None:
+    _, stream = logged_gateway()
+    logging.getLogger("mcp").warning("half \ud800 a pair")
+    (line,) = lines(stream)
+    assert line["event"] == "half \ud800 a pair"
 
 
 async def test_a_second_gateway_of_the_same_house_counts_for_itself() -> None:

@@ -4,8 +4,12 @@ Human-readable on a terminal, one JSON object a line otherwise. No prompt, answe
 ``log_prompts`` is on; then prompts and answers are, never secrets.
 """
 
+import json
 import logging
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal, TextIO, cast
 
 import orjson
@@ -19,12 +23,18 @@ LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 
 def _to_json(event: dict[str, Any], **_: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+    try:
+        return orjson.dumps(event, default=str).decode()
+    except orjson.JSONEncodeError:  # half a surrogate pair, or a number beyond 64 bits: the slow writer takes all
+        return json.dumps(event, default=str, separators=(",", ":"))
 
 
 def configure_logs(*, level: str, log_format: LogFormat = "auto", stream: TextIO | None = None) -> None:
-    """Sets up structlog for the process and sends the libraries' warnings the same way."""
-    out = stream or sys.stderr
+    """Sets up structlog for the process and sends the libraries' warnings the same way.
+
+    A line that cannot be written (the disk is full, its reader went away, stderr was closed) is lost; nothing else is.
+    """
+    out = _LossyLines(stream or sys.stderr or Path(os.devnull).open("w"))  # noqa: SIM115 - for the life of the process
     human = log_format == "console" or (log_format == "auto" and out.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer(serializer=_to_json)
     structlog.configure(
@@ -35,12 +45,28 @@ def configure_logs(*, level: str, log_format: LogFormat = "auto", stream: TextIO
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, out)),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers[:] = [_LibraryHandler()]
     root.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+class _LossyLines:
+    """A text stream whose faults stay here: no request may fail because its log line cannot be written."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.isatty = out.isatty
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # ValueError: the stream is closed
+            self._out.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._out.flush()
 
 
 class _LibraryHandler(logging.Handler):
