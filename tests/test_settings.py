@@ -1,5 +1,8 @@
 """Settings: what is read, what is refused and in which words."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,21 @@ def test_the_defaults_are_the_documented_ones() -> None:
             "localhost:1",
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME='localhost:1': must be an address that starts with http:// or https://",
         ),
+        (
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+            "http://[::1",
+            "AWS_ENDPOINT_URL_BEDROCK_RUNTIME='http://[::1': "
+            "must be an address with a host, and a port from 1 to 65535 if it names one",
+        ),
+        (
+            "AWS_ENDPOINT_URL_BEDROCK",
+            "http://127.0.0.1:99999",
+            "AWS_ENDPOINT_URL_BEDROCK='http://127.0.0.1:99999': "
+            "must be an address with a host, and a port from 1 to 65535 if it names one",
+        ),
+        ("AWS_REGION", "us east", "AWS_REGION='us east': must be the name of a region, such as us-east-1"),
+        ("AWS_SESSION_TOKEN", "two\nlines", "AWS_SESSION_TOKEN: must be one line of ASCII characters"),
+        ("AWS_BEARER_TOKEN_BEDROCK", "caf\u00e9", "AWS_BEARER_TOKEN_BEDROCK: must be one line of ASCII characters"),
     ],
 )
 def test_a_bad_value_is_one_line_with_variable_value_and_what_is_allowed(
@@ -111,6 +129,30 @@ def test_half_a_key_pair_is_left_to_the_aws_chain(monkeypatch: pytest.MonkeyPatc
     assert load_settings().static_credentials == ("AKIDEXAMPLE", "secret", None)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
     assert load_settings().static_credentials == ("AKIDEXAMPLE", "secret", "token")
+
+
+def test_white_space_around_a_value_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE\n",
+        "AWS_SECRET_ACCESS_KEY": " secret\r\n",
+        "AWS_SESSION_TOKEN": "\n",
+        "AWS_REGION": "eu-west-1 ",
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "http://127.0.0.1:8077\n",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    settings = load_settings()
+    assert settings.static_credentials == ("AKIDEXAMPLE", "secret", None)
+    assert settings.aws_region == "eu-west-1"
+    assert settings.aws_endpoint_url_bedrock_runtime == "http://127.0.0.1:8077"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become a user without a home"
+)
+def test_a_user_without_a_home_needs_none() -> None:
+    program = "from llm_gateway.settings import *; os.setuid(54321); print(load_settings(None).aws_region)"
+    ended = subprocess.run([sys.executable, "-c", program], env={}, capture_output=True, text=True, check=False)
+    assert ended.stdout == "us-east-1\n", ended.stderr
 
 
 def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:

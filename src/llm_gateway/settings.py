@@ -6,11 +6,13 @@ allowed; secrets are never repeated.
 
 import configparser
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -19,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from llm_gateway.domain.errors import ConfigurationError
 
 _AWS_KEY = "AWS access key id; unset: the AWS default chain (profile, SSO, role, container, instance)."
+_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -101,9 +104,39 @@ class Settings(BaseSettings):
     @field_validator("aws_endpoint_url_bedrock_runtime", "aws_endpoint_url_bedrock")
     @classmethod
     def _is_address(cls, given: str | None) -> str | None:
-        if given is not None and not given.startswith(("http://", "https://")):
+        if given is None:
+            return None
+        given = given.strip()
+        if not given.startswith(("http://", "https://")):
             raise ValueError("must be an address that starts with http:// or https://")
+        try:
+            parts = urlsplit(given)
+            is_whole = bool(parts.hostname) and parts.port != 0  # a port that is none raises
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise ValueError("must be an address with a host, and a port from 1 to 65535 if it names one")
         return given
+
+    @field_validator("aws_region")
+    @classmethod
+    def _is_region(cls, given: str) -> str:
+        if not _REGION.fullmatch(given.strip()):
+            raise ValueError("must be the name of a region, such as us-east-1")
+        return given.strip()
+
+    @field_validator(
+        *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_bearer_token_bedrock"), mode="after"
+    )
+    @classmethod
+    def _fits_a_header(cls, given: SecretStr | None) -> SecretStr | None:
+        """White space around it comes with copying, and from files; within it nothing but a mistake can have put it."""
+        if given is None:
+            return None
+        text = given.get_secret_value().strip()
+        if not (text.isascii() and text.isprintable()):
+            raise ValueError("must be one line of ASCII characters")
+        return SecretStr(text) if text else None
 
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
@@ -144,7 +177,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
 
 def _region_of_profile(profile: str | None, environ: Mapping[str, str]) -> str | None:
     name = profile or "default"
-    file = Path(environ.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
+    file = os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")  # noqa: PTH111 - Path's wants a home
     parsed = configparser.RawConfigParser()
     try:
         parsed.read(file, encoding="utf-8")
