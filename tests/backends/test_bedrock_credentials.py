@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,19 @@ async def test_what_stands_in_the_way_is_said_in_our_words(aws: Path, config: st
         await AccessKeeper(AccessWish(region="us-east-1")).access()
     assert word in str(caught.value)
     assert "/nowhere" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        AccessWish(access_key_id="AKID\n", secret_access_key="s"),
+        AccessWish(access_key_id="AKID", secret_access_key="s", session_token="a\nb"),
+        AccessWish(bearer_token="caf\u00e9"),
+    ],
+)
+async def test_credentials_that_no_header_can_hold_are_no_fault_of_ours(aws: Path, wish: AccessWish) -> None:
+    with pytest.raises(NoAccess, match="line break"):
+        await AccessKeeper(replace(wish, region="us-east-1", endpoint_url="http://127.0.0.1:9")).access()
 
 
 async def test_half_of_the_keys_is_no_identity(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,15 @@ def test_ours_live_as_long_as_the_callers_that_follow() -> None:
     assert points_of(call) == ["tools 1h", "system 1h", "messages[0] 1h", "messages[2]"]
 
 
+def test_the_callers_longest_life_decides_wherever_it_stands() -> None:
+    kept = ToolSpec("look", TOOL.input_schema, cache_point=CachePoint("1h"))
+    call = ask("a", assistant("b"), "c", system=(Text(LONG),), tools=(kept,), cache_prompt=True, card=CLAUDE)
+    assert points_of(call) == ["tools 1h", "system", "messages[0]", "messages[2]"]
+    system = (Text(LONG), CachePoint("1h"), Text("x"))
+    call = ask("a", assistant("b"), "c", system=system, tools=(TOOL,), cache_prompt=True, card=CLAUDE)
+    assert points_of(call) == ["system 1h", "system", "messages[0]", "messages[2]"]
+
+
 def test_results_of_tools_may_end_the_prefix() -> None:
     call = ask(
         LONG,

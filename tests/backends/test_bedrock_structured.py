@@ -52,12 +52,32 @@ def test_a_model_with_its_own_way_gets_the_schema_as_text() -> None:
 
 
 def test_claude_gets_its_objects_closed() -> None:
-    deep = {"type": "object", "properties": {"a": {"type": "array", "items": SCHEMA}, "b": {"enum": [None, {}]}}}
+    deep: dict[str, Any] = {
+        "type": "object",
+        "properties": {
+            "a": {"type": "array", "items": SCHEMA, "minItems": 2},
+            "b": {"enum": [None, {}]},
+            "minimum": {"type": "integer", "minimum": 0, "maximum": 9, "description": "The least"},
+            "c": {"anyOf": [SCHEMA, True]},
+        },
+    }
     told = sent_schema(ResponseFormat("json_schema", deep))
     assert told["additionalProperties"] is False
-    assert told["properties"]["a"]["items"] == {**SCHEMA, "additionalProperties": False}
+    closed = {**SCHEMA, "additionalProperties": False}
+    assert told["properties"]["a"] == {"type": "array", "items": closed, "description": "(minItems: 2)"}
+    assert told["properties"]["c"] == {"anyOf": [closed, True]}
+    assert told["properties"]["minimum"] == {"type": "integer", "description": "The least (minimum: 0, maximum: 9)"}
     assert told["properties"]["b"] == {"enum": [None, {}]}
-    for open_one in ({"type": "object"}, {**SCHEMA, "additionalProperties": {"type": "string"}}):
+    bottomless: dict[str, Any] = {}
+    for _ in range(99):
+        bottomless = {"items": bottomless}
+    assert sent_schema(ResponseFormat("json_schema", {**SCHEMA, "items": {"items": bottomless}})) is None
+    opened: list[dict[str, Any]] = [
+        {"type": "object"},
+        {**SCHEMA, "additionalProperties": {"type": "string"}},
+        {"patternProperties": {"^a": {}}},
+    ]
+    for open_one in opened:
         assert sent_schema(ResponseFormat("json_schema", open_one)) is None
         assert sent_schema(ResponseFormat("json_schema", {**SCHEMA, "anyOf": [open_one]})) is None
     endless: dict[str, Any] = {}
@@ -77,6 +97,12 @@ def test_elsewhere_a_tool_must_be_called() -> None:
     config = body_of(ask(response_format=nameless, card=FORCED))["toolConfig"]
     assert config["toolChoice"] == {"tool": {"name": "json_answer"}}
     assert config["tools"][0]["toolSpec"]["inputSchema"]["json"]["type"] == "object"
+
+
+def test_a_model_nobody_knows_is_not_forced_while_it_thinks() -> None:
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+    assert render(ask(response_format=WANTED)).reading.text_tool == "person"
+    assert render(ask(response_format=WANTED, extra_fields=thinking)).reading.bare
 
 
 def test_beside_the_callers_tools_one_of_all_must_be_called() -> None:

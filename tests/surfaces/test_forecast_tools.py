@@ -86,6 +86,15 @@ async def test_a_failing_model_is_a_row_with_its_error() -> None:
     assert (told["cheapest"], told["fastest"], told["total_cost_usd"]) == (None, None, 0.0)
 
 
+async def test_a_fault_of_ours_is_a_row_without_its_text() -> None:
+    broken: Any = RuntimeError("a secret")
+    async with asking(build_house(Scripted(error=broken))) as client:
+        told = await call(client, "compare", {"models": ["nova-lite"], "messages": HELLO})
+    error = told["rows"][0]["error"]
+    assert error["code"] == "internal_error"
+    assert "secret" not in str(error)
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "field"),
     [

@@ -160,6 +160,8 @@ class AccessKeeper:
         return Access(endpoint, region, signer, path_prefix=urlsplit(endpoint).path.rstrip("/"))
 
     def _signer(self, identity: "Identity", *, endpoint: str, region: str) -> Signer:
+        if not identity.fits_headers:
+            raise NoAccess("the AWS credentials hold characters that no header can; look for a line break in them")
         if identity.bearer_token:
             if endpoint.startswith("http:") and not is_plain_loopback(endpoint):
                 raise NoAccess(
@@ -187,6 +189,14 @@ class Identity:
     access_key_id: str | None = None
     secret_access_key: str | None = None
     session_token: str | None = None
+
+    @property
+    def fits_headers(self) -> bool:
+        """Whether what goes into headers can be sent there; the secret itself never is."""
+        return all(
+            text is None or (text.isascii() and text.isprintable())
+            for text in (self.bearer_token, self.access_key_id, self.session_token)
+        )
 
     def __repr__(self) -> str:
         return f"Identity({'bearer token' if self.bearer_token else 'keys'})"

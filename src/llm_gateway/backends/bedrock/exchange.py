@@ -221,13 +221,18 @@ class Exchange:
     # --- what can go wrong --------------------------------------------------------------------------------------------
 
     def _silent(self, attempt: _Attempt) -> BackendError:
+        if not attempt.sent:
+            return BackendTimeout(
+                "AWS credentials could not be had in time; nothing was sent. Run `llm-gateway doctor`",
+                model=attempt.asked.model,
+            )
         setting, waited_s = ("BEDROCK_FIRST_EVENT_TIMEOUT", self._timeouts.first_event_s)
         if attempt.operation == _WHOLE:
             setting, waited_s = ("BEDROCK_TOTAL_TIMEOUT", self._timeouts.total_s)
         return BackendTimeout(
             f"{attempt.asked.model} gave no answer within {waited_s:g} s ({setting}); it may have been paid for",
             model=attempt.asked.model,
-            spent=attempt.asked.input_spent() if attempt.sent else None,
+            spent=attempt.asked.input_spent(),
         )
 
     def _unreached(self, attempt: _Attempt) -> BackendError:

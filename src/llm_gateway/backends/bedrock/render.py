@@ -37,10 +37,9 @@ def render(call: ModelCall) -> Rendered:
     check_request(call.request, call.model.invoked_id)
     fitted, request = fit(call), call.request
     shared = render_fitted(fitted)
-    body = write_json({**shared, **settings_json(request, streaming=True)})
-    whole_body = body
+    body = whole_body = write_json(shared | settings_json(request, streaming=True))
     if differs_in_streams(request):
-        whole_body = write_json({**shared, **settings_json(request, streaming=False)})
+        whole_body = write_json(shared | settings_json(request, streaming=False))
     return Rendered(body, fitted.warnings, bool(fitted.tools), whole_body, fitted.reading)
 
 

@@ -1,16 +1,12 @@
-"""JSON as the answer's form: the model's own way where it has one, else a tool that must be called, else words. Pure.
-
-Claude's own way wants every object closed (``additionalProperties: false``): open ones that nobody has opened on
-purpose are closed in what is sent; with those that are open on purpose the answer takes the way of the tool.
-"""
+"""JSON as the form: the model's own way where it has one, else a tool that must be called, else words. Pure."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from llm_gateway.backends.bedrock.fit_tools import takes_forced_tools
+from llm_gateway.backends.bedrock.narrow_schema import narrowed
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.requests import GenerateRequest, ResponseFormat, ToolChoice, ToolSpec
 
@@ -18,7 +14,6 @@ Json = dict[str, object]
 
 _REFUSED_CHARACTERS = re.compile(r"[^a-zA-Z0-9_-]+", re.ASCII)
 _LONGEST_NAME = 64
-_DEEPEST = 100
 _TOOL_WORDS = "Gives the answer. Call this once, with the whole answer, instead of writing it as text."
 
 
@@ -46,10 +41,11 @@ def plan_format(request: GenerateRequest, card: ModelCard | None, *, thinks: boo
             wanted, instruction="Answer with one JSON object and nothing else: no other words, no fences."
         )
     if card is not None and card.can("native_json_schema"):
-        closed = _closed(schema, 0) if card.provider == "anthropic" else schema
-        if closed is not None:
-            return FormatPlan(wanted, output_config=_output_config(wanted, cast("Mapping[str, object]", closed)))
-    if takes_forced_tools(card, thinks=thinks) and _is_object(schema):
+        narrow = narrowed(schema) if card.provider == "anthropic" else schema
+        if narrow is not None:
+            return FormatPlan(wanted, output_config=_output_config(wanted, narrow))
+    is_forcible = not thinks if card is None else takes_forced_tools(card, thinks=thinks)
+    if is_forcible and _is_object(schema):
         return FormatPlan(wanted, tool=_answer_tool(request, wanted, schema))
     written = json.dumps(schema, ensure_ascii=False, separators=(",", ":"), default=dict)
     return FormatPlan(
@@ -95,41 +91,3 @@ def _name(wished: str) -> str:
 
 def _is_object(schema: Mapping[str, object]) -> bool:
     return schema.get("type") == "object" or ("type" not in schema and "properties" in schema)
-
-
-_OPEN = object()
-_List = Sequence[object]
-
-
-def _closed(schema: object, depth: int) -> object | None:
-    """The schema with its objects closed; ``None`` where one is open on purpose, or nobody can follow it."""
-    if depth > _DEEPEST:
-        return None
-    if isinstance(schema, Mapping):
-        return _closed_object(cast("Mapping[str, object]", schema), depth)
-    if isinstance(schema, list | tuple):
-        parts = [part if part is None else _closed(part, depth + 1) or _OPEN for part in cast(_List, schema)]
-        return None if _OPEN in parts else parts
-    return schema
-
-
-def _closed_object(schema: Mapping[str, object], depth: int) -> object | None:
-    is_object = schema.get("type") == "object" and isinstance(schema.get("properties", {}), Mapping)
-    if is_object and (schema.get("additionalProperties") not in (None, False) or "patternProperties" in schema):
-        return None
-    if is_object and not schema.get("properties"):
-        return None  # an object of anything
-    found: Json = {}
-    for name, part in schema.items():
-        if part is None:
-            found[name] = None
-            continue
-        closed = part if name in _VALUES else _closed(part, depth + 1)
-        if closed is None:
-            return None
-        found[name] = closed
-    return {**found, "additionalProperties": False} if is_object else found
-
-
-_VALUES = frozenset({"enum", "const", "default", "examples", "required"})
-"""Keywords that hold values, not schemas."""

@@ -34,12 +34,11 @@ def wire_names(names: Iterable[str]) -> dict[str, str]:
 
 def _wire_name(name: str, used: set[str]) -> str:
     readable = _REFUSED_CHARACTERS.sub("_", name).strip("_")[: _LONGEST - _HASH_DIGITS - 1] or "tool"
-    for salt in range(len(used) + 1):
-        seed = name if salt == 0 else f"{name}\0{salt}"
-        wire = f"{readable}_{sha256(seed.encode('utf-8', 'surrogatepass')).hexdigest()[:_HASH_DIGITS]}"
-        if wire not in used:
-            return wire
-    raise AssertionError("more names in use than there are")
+    seed, wire = name, ""
+    while not wire or wire in used:
+        wire = f"{readable}_{sha256(seed.encode()).hexdigest()[:_HASH_DIGITS]}"
+        seed += "\0"
+    return wire
 
 
 def names_in(tools: Iterable[ToolSpec], messages: Iterable[Message]) -> list[str]:
