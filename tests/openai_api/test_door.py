@@ -231,3 +231,20 @@ async def test_each_request_is_counted_once() -> None:
         await door.ask()
         await door.ask(temperature=9)
         assert [record.outcome for record in door.notebook.records] == ["ok", "invalid_request"]
+
+
+async def test_a_client_that_asks_before_it_sends_is_refused_at_once() -> None:
+    async with door_before(ScriptedBackend(), DoorLimits(max_body_bytes=2000)) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(door.url.rpartition(":")[2]))
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9999\r\n\r\n"
+        writer.write(head)
+        assert b" 413 " in await asyncio.wait_for(reader.readline(), 2)
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_much_too_large_body_still_sees_its_answer() -> None:
+    async with door_before(ScriptedBackend(), DoorLimits(max_body_bytes=2000)) as door:
+        response = await door.post(b"x" * 20_000_000)
+        assert await told(response) == (413, "payload_too_large", None)
+        assert (await door.ask()).status == 200

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -252,3 +253,32 @@ async def test_nobody_there_is_unavailable() -> None:
         assert await refused(door) == (503, "upstream_connection_error", None)
         assert not door.notebook.attempts
         assert json.dumps([record.outcome for record in door.notebook.records]) == '["upstream_connection_error"]'
+
+
+async def test_an_answer_cut_in_its_body_may_be_paid() -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"embedding": [')
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    backend = BedrockBackend(
+        region="us-east-1", access_key_id="A", secret_access_key="s", endpoint_url=url, timeouts=QUICK
+    )
+    async with server, door_before(backend, embedder=backend) as door:
+        assert await refused(door) == (502, "upstream_protocol_error", None)
+        assert door.notebook.attempts[0].usage.estimated
+
+
+async def test_without_credentials_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    backend = BedrockBackend(region="us-east-1", endpoint_url="http://127.0.0.1:9", timeouts=QUICK)
+    async with door_before(backend, embedder=backend) as door:
+        assert await refused(door) == (502, "upstream_auth_error", None)
+        assert not door.notebook.attempts

@@ -161,6 +161,17 @@ async def test_a_failure_before_the_answer_raises_the_class_of_its_status(
         assert headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize(
+    ("fault", "status"), [("exception-mid-throttle", 429), ("exception-mid-validation", 400), ("crc", 502)]
+)
+async def test_a_failure_within_a_whole_answer_has_the_status_of_its_cause(
+    client: Any, fault: str, status: int
+) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.chat.completions.create(model="nova-pro", messages=[user(f"[[fault:{fault}]]")])
+    assert caught.value.status_code == status
+
+
 @pytest.mark.parametrize("fault", ["exception-mid", "crc", "cut-frame", "no-stop", "reset-mid"])
 async def test_a_failure_within_the_answer_raises_in_the_stream(client: Any, fault: str) -> None:
     stream = await client.chat.completions.create(model="nova-pro", messages=[user(f"[[fault:{fault}]]")], stream=True)

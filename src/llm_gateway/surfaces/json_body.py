@@ -19,6 +19,7 @@ from llm_gateway.surfaces.json_values import kind_of
 
 _MOST_CONTAINERS = 300_000  # an empty list is 2 bytes on the wire and 64 in memory
 _MOST_VALUES = 1_000_000
+_MOST_PASSED_OVER = 256 * 1024 * 1024  # bytes; who sends more is cut off
 
 
 async def read_json(receive: Receive, headers: Mapping[bytes, bytes], limits: DoorLimits) -> dict[str, object]:
@@ -33,11 +34,9 @@ async def read_json(receive: Receive, headers: Mapping[bytes, bytes], limits: Do
 
 
 async def _read(receive: Receive, headers: Mapping[bytes, bytes], limits: DoorLimits) -> bytes | bytearray:
-    if headers.get(b"content-encoding", b"identity") not in (b"identity", b""):
-        raise InvalidRequest("the body is compressed; send it as plain JSON", code="unsupported_encoding")
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.max_body_bytes):
-        raise _too_large(limits)
+    refusal = _refusal(headers, limits)
+    if refusal is not None and b"expect" in headers:
+        raise refusal  # the client has not begun to send
     here = asyncio.current_task()
     assert here is not None  # noqa: S101 - a coroutine that runs is in a task
     is_late = False
@@ -49,7 +48,7 @@ async def _read(receive: Receive, headers: Mapping[bytes, bytes], limits: DoorLi
 
     timer = asyncio.get_running_loop().call_later(limits.body_read_s, give_up)  # asyncio.timeout costs ten times that
     try:
-        return await _gather(receive, limits)
+        return await _gather(receive, limits, refusal)
     except asyncio.CancelledError:
         if not is_late or here.uncancel() > 0:
             raise
@@ -60,20 +59,40 @@ async def _read(receive: Receive, headers: Mapping[bytes, bytes], limits: DoorLi
         timer.cancel()
 
 
-async def _gather(receive: Receive, limits: DoorLimits) -> bytes | bytearray:
+def _refusal(headers: Mapping[bytes, bytes], limits: DoorLimits) -> InvalidRequest | None:
+    """Why the body will not be read, as far as its headers tell."""
+    if headers.get(b"content-encoding", b"identity") not in (b"identity", b""):
+        return InvalidRequest("the body is compressed; send it as plain JSON", code="unsupported_encoding")
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.max_body_bytes):
+        return _too_large(limits)
+    return None
+
+
+async def _gather(receive: Receive, limits: DoorLimits, refusal: InvalidRequest | None) -> bytes | bytearray:
+    """The whole body. One that is refused is passed over to its end, or the client would never see its answer: it
+    would be sending still when the connection is closed."""
     message = await receive()
     body: bytes | bytearray = message.get("body", b"")
-    while message.get("more_body"):
-        if len(body) > limits.max_body_bytes:
-            raise _too_large(limits)
-        if not isinstance(body, bytearray):
+    size = len(body)
+    while message.get("more_body") and size <= _MOST_PASSED_OVER:
+        if refusal is None and not isinstance(body, bytearray):
             body = bytearray(body)
         message = await receive()
-        body += message.get("body", b"")
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > limits.max_body_bytes and refusal is None:
+            refusal = _too_large(limits)
+        if refusal is None:
+            body += piece
+        else:
+            body = b""
     if message["type"] == "http.disconnect":
         raise CallerLeft
-    if len(body) > limits.max_body_bytes:
-        raise _too_large(limits)
+    if size > limits.max_body_bytes and refusal is None:
+        refusal = _too_large(limits)
+    if refusal is not None:
+        raise refusal
     return body
 
 
