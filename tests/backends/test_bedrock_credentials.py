@@ -26,7 +26,8 @@ from llm_gateway.backends.bedrock.credentials import (
     host_header,
     is_plain_loopback,
 )
-from llm_gateway.domain.errors import BackendRefused
+from llm_gateway.backends.bedrock.timeouts import Timeouts
+from llm_gateway.domain.errors import BackendRefused, BackendTimeout
 
 
 @pytest.fixture
@@ -294,6 +295,18 @@ async def test_a_renewal_that_fails_says_what_bedrock_said(aws: Path, raw_server
     assert isinstance(heard.error, BackendRefused)
     assert "expired" in heard.error.message
     assert len(raw_server.requests) == 1
+    await backend.aclose()
+
+
+async def test_credentials_that_are_slow_to_come_end_a_call_that_cost_nothing(aws: Path) -> None:
+    (aws / "config").write_text("[default]\ncredential_process = sleep 1\n")
+    backend = BedrockBackend(
+        region="us-east-1", endpoint_url="http://127.0.0.1:9", timeouts=Timeouts(first_event_s=0.1)
+    )
+    heard = await hear(backend, ask())
+    assert isinstance(heard.error, BackendTimeout)
+    assert heard.error.spent is None
+    assert "nothing was sent" in heard.error.message
     await backend.aclose()
 
 
