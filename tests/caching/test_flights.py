@@ -1,6 +1,8 @@
 """Flights: answers on their way that equal requests share."""
 
 import asyncio
+import gc
+import weakref
 
 from llm_gateway.caching.flights import Flights, Publish
 
@@ -35,3 +37,20 @@ async def test_a_flight_that_ended_is_not_found_again() -> None:
     await flight.ended()
     await asyncio.sleep(0)
     assert flights.find(b"a question") is None
+
+
+async def test_a_flight_that_ended_is_forgotten_without_the_garbage_collector() -> None:
+    async def launch(_: Publish) -> int:
+        return 1
+
+    flights: Flights[int] = Flights()
+    gc.disable()
+    try:
+        with (flight := flights.start(launch, b"a question")):
+            await flight.landed()
+        await asyncio.sleep(0)
+        alive = weakref.ref(flight)
+        del flight
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -16,6 +16,10 @@ Deltas = Sequence[Delta]
 Publish = Callable[[Deltas], None]
 
 
+def _nothing() -> None:
+    """For a flight that is over."""
+
+
 class Flight(Generic[Landed]):
     """One answer on its way; made by :class:`Flights`. A caller waits for it inside ``with flight:``."""
 
@@ -41,6 +45,9 @@ class Flight(Generic[Landed]):
     def _end(self, task: asyncio.Future[Landed]) -> None:
         self._forget()
         self._ended()
+        self._forget = self._ended = (
+            _nothing  # they know this flight: with them it would wait for the garbage collector
+        )
         self._arrival.set()
         if not task.cancelled():
             task.exception()  # marks it as seen: the callers may all have left
