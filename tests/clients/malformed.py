@@ -78,7 +78,53 @@ RIGHT: list[dict[str, Any]] = [
         ],
         "max_tokens": 5,
     },
+    {
+        "model": "claude-sonnet-4-5",
+        "messages": [{"role": "user", "content": "What is the weather in Rome?"}],
+        "tools": [
+            {
+                "name": "weather",
+                "description": "Tells the weather.",
+                "input_schema": {
+                    "type": "object",
+                    "properties": {"city": {"type": "string"}},
+                    "required": ["city"],
+                },
+            },
+            {"toolSpec": {"name": "clock", "inputSchema": {"json": {"type": "object"}}}},
+            {"type": "function", "function": {"name": "where", "parameters": {"type": "object"}}},
+        ],
+        "tool_choice": {"name": "weather"},
+        "parallel_tool_calls": False,
+        "service_tier": "default",
+        "latency": "standard",
+        "metadata": {"team": "papers"},
+        "additional_model_request_fields": {"top_k": 50},
+        "cache_prompt": True,
+    },
+    {
+        "model": "claude-sonnet-4-5",
+        "messages": [{"role": "user", "content": "Think."}],
+        "max_tokens": 4000,
+        "reasoning": {"budget_tokens": 1024},
+        "guardrail": {"id": "gr-1", "version": "DRAFT", "trace": "enabled", "stream_mode": "sync"},
+    },
+    {
+        "model": "nova-lite",
+        "messages": [{"role": "user", "content": "As JSON, please."}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "paper", "schema": {"type": "object", "properties": {"title": {"type": "string"}}}},
+        },
+    },
 ]
+BEFORE: dict[str, dict[str, Any]] = {
+    "list_models": {"provider": "amazon", "capability": "tools", "lifecycle": "active"},
+    "get_stats": {},
+    "count_tokens": {"model": "nova-lite", "prompt": "How long is this?"},
+    "estimate_cost": {"model": "nova-pro", "messages": [{"role": "user", "content": "Say: hi"}], "max_tokens": 10},
+    "compare": {"models": ["nova-lite", "nova-micro"], "prompt": "Say: hi", "temperature": 0},
+}
 
 
 def _nested(depth: int, inside: Any, wrap: Callable[[Any], Any]) -> Any:
@@ -165,9 +211,8 @@ def envelope(tool: str, arguments: Any, *, new: bool) -> tuple[dict[str, Any], d
 
 
 def _tool_call(random: Random) -> Malformed:
-    tool = random.choices(["generate", "list_models", "get_stats"], [8, 2, 1])[0]
-    filters = {"provider": "amazon", "capability": "tools", "lifecycle": "active"}
-    right = random.choice(RIGHT) if tool == "generate" else filters if tool == "list_models" else {}
+    tool = random.choices(["generate", *BEFORE], [8, 1, 1, 1, 1, 1])[0]
+    right = random.choice(RIGHT) if tool == "generate" else BEFORE[tool]
     about, arguments = mutate(right, random)
     body, headers = envelope(tool, arguments, new=random.random() < 0.5)
     return Malformed(f"{tool}: {about}", json.dumps(body).encode(), headers=headers)

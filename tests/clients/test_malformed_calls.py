@@ -26,6 +26,7 @@ COUNT, SEEDS = (ASKED, (1, 2, 3)) if ASKED else (1000, (1,))
 AT_ONCE = 16
 ANSWERED_WITHIN_S = 10
 FORBIDDEN = ("Traceback", "internal_error", 'File \\"', "site-packages", "sandbox/", "AWS4-HMAC")
+UNREAD = "additional_model_request_fields"
 OUTPUTS = {"generate": GENERATE_OUTPUT, "list_models": LIST_MODELS_OUTPUT, "get_stats": GET_STATS_OUTPUT}
 CALLERS_CODES = ("invalid_request", "unsupported_feature", "context_length_exceeded", "model_not_found")
 
@@ -69,6 +70,8 @@ def complaint(request: Malformed, status: int, text: str) -> str | None:
     error = told["error"]
     if error["code"] not in CALLERS_CODES:
         return f"code {error['code']}: {error['message']}"
+    if UNREAD in request.about and error["message"].startswith("Bedrock refused"):
+        return None  # passed on unread, so the refusal is the vendor's own
     if not error["message"] or not error.get("field"):
         return f"names no field or mend: {error}"
     return None

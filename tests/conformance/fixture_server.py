@@ -1,9 +1,9 @@
 """Our HTTP site with the tools, resources and prompts that MCP's conformance suite asks for mounted beside ours.
 
-``PYTHONPATH=src:tests python tests/conformance/fixture_server.py`` listens on a free port of loopback, prints the address
-of ``/mcp`` as its first line, and serves until it is ended. Site, guard, transports, eras and our tools are the shipped
-ones; the model behind them is scripted. Fixtures for what the gateway never does (sampling, elicitation, roots,
-completion, tasks) are left out: docs/conformance.md lists those scenarios with the reason.
+``PYTHONPATH=src:tests python tests/conformance/fixture_server.py`` listens on a free port of loopback, prints
+the address of ``/mcp`` as its first line, and serves until it is ended. Site, guard, transports, eras and our
+tools are the shipped ones; the model behind them is scripted. Fixtures for what the gateway never does (sampling,
+elicitation, roots, completion, tasks) are left out: docs/conformance.md lists those scenarios with the reason.
 """
 
 import asyncio
