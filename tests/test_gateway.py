@@ -249,6 +249,21 @@ async def test_a_closing_gateway_takes_nothing_new_and_ends_what_is_under_way() 
     assert refused.value.code == "draining"
 
 
+async def test_a_draining_gateway_ends_what_is_under_way_and_takes_nothing_new() -> None:
+    gate = asyncio.Event()
+    house = build_house(Scripted(gate=gate))
+    caller = asyncio.ensure_future(house.gateway.generate(ask(), request_id="req_1"))
+    await house.backend.opened.wait()
+    house.gateway.drain()
+    assert house.gateway.closing
+    assert not house.gateway.is_idle
+    with pytest.raises(Overloaded):
+        await house.gateway.generate(ask(), request_id="req_2")
+    gate.set()
+    assert text_of((await caller).completion.blocks) == "Hello there"
+    assert house.gateway.is_idle
+
+
 async def test_the_figures_are_the_sum_of_what_was_told() -> None:
     house = build_house(Scripted(usage=Usage(input_tokens=100, output_tokens=10)))
     for number in range(3):

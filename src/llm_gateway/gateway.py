@@ -87,6 +87,7 @@ class Gateway:
         self._flights: Flights[Paid] = Flights()
         self._remembers = cache.state().enabled
         self._closing = False
+        self._under_way = 0
 
     async def generate(
         self, request: GenerateRequest, *, request_id: str, on_deltas: OnDeltas | None = None
@@ -98,6 +99,7 @@ class Gateway:
         """
         started_at = self._clock()
         admission: Admission | None = None
+        self._under_way += 1
         try:
             admission = self._admit(request, request_id)
             answer = await self._answer(admission, on_deltas)
@@ -105,6 +107,8 @@ class Gateway:
             latency_ms = (self._clock() - started_at) * 1000
             self._tell_end(request, request_id, admission, None, _outcome_of(error), latency_ms)
             raise
+        finally:
+            self._under_way -= 1
         latency_ms = (self._clock() - started_at) * 1000
         self._tell_end(request, request_id, admission, answer, "ok", latency_ms)
         return _release(admission, answer, latency_ms)
@@ -119,6 +123,7 @@ class Gateway:
         model: ResolvedModel | None = None
         costs: list[int | None] = []
         outcome = "ok"
+        self._under_way += 1
         try:
             self._refuse_while_closing()
             model = self._resolve(request.model)
@@ -134,6 +139,7 @@ class Gateway:
             outcome = _outcome_of(error)
             raise
         finally:
+            self._under_way -= 1
             latency_ms = (self._clock() - started_at) * 1000
             self._tell_embedded(request_id, model, outcome, latency_ms)
         known = [cost for cost in costs if cost is not None]
@@ -321,6 +327,15 @@ class Gateway:
     def closing(self) -> bool:
         """Whether it has begun to close, and refuses new requests."""
         return self._closing
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return self._under_way == 0
+
+    def drain(self) -> None:
+        """Refuses new requests from now on; those under way go on."""
+        self._closing = True
 
     async def aclose(self) -> None:
         """Takes no more requests, ends those on their way (what they spent is settled), closes the backend."""

@@ -13,7 +13,9 @@ from llm_gateway import __version__
 from llm_gateway.app import App
 from llm_gateway.domain.errors import ConfigurationError
 
-_GRACE_S = 10  # how long uvicorn waits for answers under way when it is told to stop
+_GRACE_S = 10.0  # how long answers under way may take when the site is told to stop
+_LEAVE_S = 2  # and then the connections that are left
+_LAST_BYTES_S = 0.1
 _BACKLOG = 2048
 _COLLECT_AFTER = (5_000, 5, 20)  # few rounds, and short ones with a thousand calls under way; see warm_up
 _MANY_FILES = 65_536  # each call has one connection to its caller and one to Bedrock; shells often allow 1,024 in all
@@ -109,13 +111,39 @@ async def warm_up(app: App) -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
+async def _idle_or_late(app: App) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE_S):
+            while not app.gateway.is_idle:  # noqa: ASYNC110 - once in a process; an event would cost every request
+                await asyncio.sleep(_LAST_BYTES_S)
+    await asyncio.sleep(_LAST_BYTES_S)  # the last answer is still being written
+
+
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
-    """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it."""
+    """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it.
+
+    The first signal lets requests under way come to their end and refuses new ones; a second ends them at once.
+    """
     import structlog
     import uvicorn
 
-    class Announced(uvicorn.Server):
-        """Says where it listens once it does."""
+    loop = asyncio.get_running_loop()
+    ending: list[asyncio.Task[None]] = []
+
+    class Site(uvicorn.Server):
+        """Says where it listens once it does, and drains before it stops: event streams end as soon as it stops."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if app.gateway.closing or not self.started:
+                super().handle_exit(sig, frame)
+            else:
+                app.gateway.drain()
+                loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self._stop_when_idle(sig))))
+
+        async def _stop_when_idle(self, sig: int) -> None:
+            await _idle_or_late(app)
+            if not self.should_exit:
+                super().handle_exit(sig, None)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -130,13 +158,13 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE_S,
+        timeout_graceful_shutdown=_LEAVE_S,
         backlog=_BACKLOG,
     )
     allow_many_connections()
     warming = asyncio.create_task(warm_up(app))
     try:
-        await Announced(config).serve(sockets=[bound])
+        await Site(config).serve(sockets=[bound])
     finally:
         warming.cancel()
 

@@ -1,0 +1,56 @@
+"""What a signal does to an HTTP server that has requests under way."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from llm_gateway.sandbox.server import Sandbox
+from processes import running_gateway
+
+HEADERS = {"accept": "application/json, text/event-stream"}
+
+
+async def asked(http: aiohttp.ClientSession, url: str, text: str) -> dict[str, Any]:
+    """The structured content of one call of generate, or what the connection ended with."""
+    arguments = {"model": "nova-lite", "messages": [{"role": "user", "content": text}]}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "generate", "arguments": arguments}}
+    async with http.post(f"{url}/mcp", json=call, headers=HEADERS) as answer:
+        line = next(line for line in (await answer.text()).splitlines() if line.startswith("data:"))
+    return json.loads(line.removeprefix("data:"))["result"]["structuredContent"]
+
+
+async def seen_by(http: aiohttp.ClientSession, sandbox: Sandbox, requests: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            async with http.get(f"{sandbox.url}/_sandbox/log") as log:
+                if len((await log.json())["requests"]) >= requests:
+                    return
+
+
+async def test_requests_under_way_come_to_their_end_before_the_server_stops(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with running_gateway(sandbox.url, tmp_path) as gateway:
+            slow = asyncio.ensure_future(asked(http, gateway.url, "Say: done [[fault:slow-first-token:1]]"))
+            await seen_by(http, sandbox, 1)
+        assert (await slow)["finish_reason"] == "stop"
+
+
+async def test_a_draining_server_refuses_the_late_and_a_second_signal_ends_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as http:
+        async with running_gateway(sandbox.url, tmp_path) as gateway:
+            hung = asyncio.ensure_future(asked(http, gateway.url, "[[fault:hang]]"))
+            await seen_by(http, sandbox, 1)
+            gateway.process.send_signal(signal.SIGTERM)
+            health = 200
+            while health == 200:
+                async with http.get(f"{gateway.url}/health") as answer:
+                    health = answer.status
+            late = await asked(http, gateway.url, "Say: late")
+            assert (health, late["error"]["code"], late["error"]["retryable"]) == (503, "draining", True)
+            assert not hung.done()
+        (failure,) = await asyncio.gather(hung, return_exceptions=True)
+        assert isinstance(failure, aiohttp.ClientError | StopIteration | RuntimeError)
