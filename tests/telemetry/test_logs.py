@@ -145,6 +145,21 @@ async def test_a_request_is_answered_where_the_log_cannot_be_written(is_closed: 
     assert generation.completion.finish_reason == "stop"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="asks a pipe for room, as POSIX can")
+async def test_a_log_that_nobody_reads_holds_up_nothing_and_tells_later_what_was_lost() -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as reader, open(writing, "w", buffering=1) as stream:  # noqa: ASYNC230, PTH123
+        gateway, _ = logged_gateway()
+        configure_logs(level="INFO", log_format="json", stream=stream)
+        for number in range(600):
+            await gateway.generate(ask(), request_id=f"req_{number}")
+        unread = reader.read(1_000_000)
+        await gateway.generate(ask(), request_id="req_last")
+        told, last = [json.loads(line) for line in reader.read(1_000_000).splitlines()]
+    assert last["request_id"] == "req_last"
+    assert told == {"event": "log_lines_lost", "level": "warning", "count": 600 - unread.count(b"\n")}
+
+
 @pytest.mark.skipif(os.name != "posix", reason="closes stderr by a shell of POSIX")
 def test_a_process_without_stderr_logs_to_nobody() -> None:
     program = "from llm_gateway.telemetry.logs import *; configure_logs(level='INFO'); RequestLog()._log.info('x')"

@@ -7,6 +7,7 @@ Human-readable on a terminal, one JSON object a line otherwise. No prompt, answe
 import json
 import logging
 import os
+import select
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from llm_gateway.telemetry.contract import PaidAttempt, RequestRecord
 
 LogFormat = Literal["auto", "console", "json"]
 LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_PATIENCE_MS = 100  # for a reader that is only slow
 
 
 def _to_json(event: dict[str, Any], **_: object) -> str:
@@ -45,7 +47,7 @@ def configure_logs(*, level: str, log_format: LogFormat = "auto", stream: TextIO
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, out)),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, out)),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
@@ -54,19 +56,40 @@ def configure_logs(*, level: str, log_format: LogFormat = "auto", stream: TextIO
 
 
 class _LossyLines:
-    """A text stream whose faults stay here: no request may fail because its log line cannot be written."""
+    """A text stream whose faults stay here: no request may fail, or wait, because its log line cannot be written.
+
+    Where nobody reads a pipe it is full after 64 KB, and a write would hold up the event loop for ever. Once a line has
+    waited in vain, those that find no room are lost until there is some; then a line tells how many.
+    """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+        self._room = _room_of(out)
+        self._lost = 0
         self.isatty = out.isatty
 
     def write(self, text: str) -> None:
+        if self._room is not None and not self._room.poll(0 if self._lost else _PATIENCE_MS):
+            self._lost += 1
+            return
+        if self._lost:
+            text, self._lost = f'{{"event":"log_lines_lost","level":"warning","count":{self._lost}}}\n{text}', 0
         with suppress(OSError, ValueError):  # ValueError: the stream is closed
             self._out.write(text)
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):
             self._out.flush()
+
+
+def _room_of(out: TextIO) -> "select.poll | None":
+    """Tells whether a line of up to 4 KB can be written at once; ``None`` where that cannot be known."""
+    try:
+        room = select.poll()
+        room.register(out.fileno(), select.POLLOUT)
+    except (AttributeError, OSError, ValueError):  # Windows has no poll; a stream in memory has no number
+        return None
+    return room
 
 
 class _LibraryHandler(logging.Handler):
