@@ -75,7 +75,8 @@ async def running_gateway(
         running.url = running.log("listening")[0]["mcp"].removesuffix("/mcp")
         reading = asyncio.ensure_future(_read(stderr, running.lines))
         yield running
-        process.send_signal(stop_by)
+        if process.returncode is None:
+            process.send_signal(stop_by)
         assert await asyncio.wait_for(process.wait(), 20) == EXIT_CODES[stop_by], "".join(running.lines)[-3000:]
         await reading
         assert "Traceback" not in "".join(running.lines)

@@ -240,7 +240,21 @@ async def ask_and_cancel(client: SdkClient, sandbox: Sandbox) -> None:
     await asyncio.gather(asked, return_exceptions=True)
 
 
-async def test_a_server_that_is_told_to_stop_lets_its_calls_go(sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_server_that_is_told_to_stop_answers_first(mode: Any, sandbox: Sandbox, tmp_path: Path) -> None:
+    async with (
+        running_gateway(sandbox.url, tmp_path) as gateway,
+        SdkClient(gateway.url + "/mcp", mode=mode) as client,
+    ):
+        question = asking("[[fault:slow-first-token:1]] Say: late but there")
+        asked = asyncio.ensure_future(client.call_tool("generate", question))
+        await until(lambda: sandbox.open_now == 1, 5)
+        gateway.process.terminate()
+        answer = cast("dict[str, Any]", (await asked).structured_content)
+        assert answer["content"] == "late but there"
+
+
+async def test_a_server_that_is_told_twice_lets_its_calls_go(sandbox: Sandbox, tmp_path: Path) -> None:
     async with (
         running_gateway(sandbox.url, tmp_path) as gateway,
         SdkClient(gateway.url + "/mcp", mode="legacy") as client,
@@ -248,7 +262,9 @@ async def test_a_server_that_is_told_to_stop_lets_its_calls_go(sandbox: Sandbox,
         asked = asyncio.ensure_future(client.call_tool("generate", asking("[[fault:stall]] go on")))
         await until(lambda: sandbox.open_now == 1, 5)
         gateway.process.terminate()
-        await until(lambda: sandbox.open_now == 0, 2)
+        await asyncio.sleep(0.5)
+        gateway.process.terminate()
+        await until(lambda: sandbox.open_now == 0, 3)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
 

@@ -145,7 +145,8 @@ def test_content_is_text_or_a_list_of_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "field"), [("", "c"), ([], "c"), (None, "c"), ({}, "c"), ([{"text": "a"}, 1], "c[1]")]
+    ("written", "field"),
+    [("", "c"), ([], "c"), ([{"text": "\u00a0"}], "c"), (None, "c"), ({}, "c"), ([{"text": "a"}, 1], "c[1]")],
 )
 def test_other_content_is_refused(written: Any, field: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
