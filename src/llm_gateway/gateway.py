@@ -161,14 +161,6 @@ class Gateway:
         """
         return self._resolve(asked)
 
-    def estimate(self, request: GenerateRequest) -> Usage:
-        """The tokens of a request's input, by its size; nothing is asked.
-
-        Raises:
-            UnknownModel: with the closest names, or the successor.
-        """
-        return self._backend.estimate(ModelCall(request, self._resolve(request.model)))
-
     async def count_tokens(self, request: GenerateRequest) -> TokenCount:
         """The tokens of a request's input, by the model's own count where it has one; nothing is spent.
 
