@@ -17,10 +17,10 @@ BEDROCK ?= sandbox
 
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint types contracts format lock wheel packages clean
+.PHONY: help demo test bench lint types contracts format lock wheel packages conformance clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 	@echo
 	@echo "  make demo BEDROCK=aws     the demo on real Bedrock, with your own credentials"
 	@echo "  make PYTHON=python3.12 …  another Python for .venv (3.11 or newer; after make clean)"
@@ -48,6 +48,9 @@ format: $(VENV)/.dev  ## Write the form that lint asks for
 
 packages: $(VENV)/.dev  ## Install the wheel and the image's packages into clean environments and use them
 	@$(WITHOUT_AWS) $(BIN)/python -m pytest -m from_index tests/packaging
+
+conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the TypeScript clients (needs npm)
+	@PYTHON=$(CURDIR)/$(BIN)/python tests/conformance/run.sh
 
 wheel: $(VENV)/.dev  ## Build dist/*.whl
 	@rm -rf dist && $(BIN)/python -m hatchling build --target wheel

@@ -91,6 +91,9 @@ async def _account(settings: Settings, found: Found) -> None:
     """The lists are a help, not a need: without them the gateway still answers."""
     from llm_gateway.backends.bedrock.account import AccountUnreadable, read_account
 
+    if settings.aws_endpoint_url_bedrock_runtime and not settings.aws_endpoint_url_bedrock:
+        found("account", None, "its lists were not read: AWS_ENDPOINT_URL_BEDROCK is not set beside the runtime's")
+        return
     try:
         account = await read_account(
             settings.aws_region,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -19,6 +20,7 @@ from llm_gateway.backends.scripted import Scripted, ScriptedBackend
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.caching.memory_cache import MemoryCache
 from llm_gateway.domain.completions import Usage
+from llm_gateway.domain.content import Text
 from llm_gateway.domain.errors import BackendTimeout, InvalidRequest
 from llm_gateway.gateway import Gateway
 from llm_gateway.telemetry.logs import LogFormat, RequestLog, configure_logs
@@ -83,9 +85,10 @@ async def test_debug_adds_the_way_of_the_request() -> None:
 
 async def test_prompts_are_written_where_that_was_switched_on() -> None:
     gateway, stream = logged_gateway(log_prompts=True)
-    await gateway.generate(ask("canary prompt"), request_id="req_1")
+    await gateway.generate(replace(ask("canary prompt"), system=(Text("Be brief."),)), request_id="req_1")
     (line,) = lines(stream)
-    assert (line["prompt"], line["answer"]) == ([["user", "canary prompt"]], "Hello there")
+    assert line["prompt"] == [["system", "Be brief."], ["user", "canary prompt"]]
+    assert line["answer"] == "Hello there"
 
 
 async def test_a_failure_is_a_warning_with_its_code_and_what_it_cost() -> None:

@@ -143,7 +143,9 @@ class RequestLog:
             facts["cost_usd"] = None if record.cost_nano_usd is None else record.cost_nano_usd / 1e9
             facts["upstream_request_id"] = record.completion.upstream_request_id
         if self._log_prompts and record.request is not None:
-            facts["prompt"] = [(message.role, text_of(message.content)) for message in record.request.messages]
+            turns = [(message.role, text_of(message.content)) for message in record.request.messages]
+            system = text_of(record.request.system)
+            facts["prompt"] = [("system", system), *turns] if system else turns
             facts["answer"] = text_of(record.completion.blocks) if record.completion else None
         write = self._log.info if record.outcome == "ok" else self._log.warning
         write("request", **facts)

@@ -53,6 +53,7 @@ Answer = StreamedAnswer | WholeAnswer
 
 _STREAM, _WHOLE = "converse-stream", "converse"
 _SKEW_WORTH_MENDING_S = 60.0
+_STALE_WITHIN_S = 1.0  # a reused connection that breaks later than this had begun to work, and may be paid for
 
 
 class _Attempt:
@@ -126,10 +127,12 @@ class Exchange:
     async def _open(self, attempt: _Attempt, scope: asyncio.Timeout) -> Answer:
         access = await self._access(attempt)
         while True:
+            sent_at_s = self._clock()
             try:
                 outcome = await self._send(attempt, access)
             except NoConnection as fault:
-                if fault.was_stale and attempt.once("stale connection"):
+                at_once = self._clock() - sent_at_s < _STALE_WITHIN_S
+                if fault.was_stale and at_once and attempt.once("stale connection"):
                     continue
                 raise self._lost(attempt) from fault
             except ConnectTimeout as fault:
