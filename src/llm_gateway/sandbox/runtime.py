@@ -32,7 +32,7 @@ class Runtime:
 
     composer: Composer
     player: ScriptPlayer = field(default_factory=ScriptPlayer)
-    library: Library | None = None
+    recordings: Library | None = None
     latency_s: float = 0.0
     delta_delay_s: float = 0.0
     clock: Callable[[], float] = time.monotonic
@@ -42,8 +42,8 @@ class Runtime:
         if chosen is not None and chosen.fault.blind:
             return chosen.fault.play(_any_model(asked.model_id), Told({}, _streams(asked)), chosen.argument)
         started = self.clock()
-        if self.library is not None and chosen is None and scripted is None:
-            play = self.library.play(asked)
+        if self.recordings is not None and chosen is None and scripted is None:
+            play = self.recordings.play(asked)
             await self._wait()
             return play
         model = read_model_id(asked.model_id)

@@ -92,8 +92,8 @@ class Sandbox:
         self._log.clear()
         self.set_script(None)
         self._runtime.composer.prompt_cache.clear()
-        if self._runtime.library is not None:
-            self._runtime.library.rewind()
+        if self._runtime.recordings is not None:
+            self._runtime.recordings.rewind()
 
     async def __aenter__(self) -> Self:
         await self.start()
