@@ -165,7 +165,9 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _said(fault: Fault, otherwise: str) -> str:
-    return words.shown(fault.message) or otherwise
+    """Bedrock's words as a sentence, so that ours can follow it."""
+    said = words.shown(fault.message) or otherwise
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def _throttled(fault: Fault, asked: Asked) -> GatewayError:
@@ -197,7 +199,7 @@ def _validation(fault: Fault, asked: Asked) -> GatewayError:
     if numbers is not None:
         limit, wanted = numbers
         return ContextTooLong(
-            f"the conversation is too long for {asked.model}: {words.shown(fault.message)} Shorten it or ask a model "
+            f"the conversation is too long for {asked.model}: {_said(fault, 'too long')} Shorten it or ask a model "
             "with a larger context window.",
             model=asked.model,
             limit_tokens=limit,
@@ -245,9 +247,9 @@ def _denied(fault: Fault, asked: Asked) -> GatewayError:
     elif "marketplace" in lowered or "model access" in lowered:
         why = "access to this model is not granted to the AWS account"
     else:
-        why = f"AWS denied access: {_said(fault, 'no reason given')}"
+        why = f"AWS denied access: {_said(fault, 'no reason given').rstrip('.')}"
     return BackendRefused(
-        f"{why}; model {asked.model}. Run `llm-gateway doctor` to see what to mend.",
+        f"{why} (model {asked.model}). Run `llm-gateway doctor` to see what to mend.",
         model=asked.model,
         upstream_request_id=fault.request_id,
     )
