@@ -15,8 +15,8 @@ WORKDIR /build
 RUN python -m venv --without-pip /app && mkdir /state
 
 COPY requirements.lock requirements-build.lock ./
-RUN pip --python /app/bin/python install --no-compile --require-hashes -r requirements.lock \
- && pip install --no-compile --require-hashes -r requirements-build.lock
+RUN pip --python /app/bin/python install --no-compile --require-hashes --no-deps -r requirements.lock \
+ && pip install --no-compile --require-hashes --no-deps -r requirements-build.lock
 
 COPY pyproject.toml README.md LICENSE ./
 COPY src/llm_gateway src/llm_gateway

@@ -80,8 +80,8 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.locked: $(VENV)/.made requirements.lock requirements-build.lock
-	@$(PIP) install --require-hashes -r requirements.lock
-	@$(PIP) install --require-hashes -r requirements-build.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-build.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
@@ -90,5 +90,5 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Setting up the tools for tests and checks (once) …"
-	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@

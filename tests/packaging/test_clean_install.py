@@ -49,7 +49,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     app, dist = folder / "app", folder / "dist"
     pip = python("-m", "pip", "--disable-pip-version-check", "--quiet")
     into_app = [*pip, "--python", app / "bin" / "python", "install", "--no-compile"]
-    hashed = ["--require-hashes", "-r", ROOT / "requirements.lock"]
+    hashed = ["--require-hashes", "--no-deps", "-r", ROOT / "requirements.lock"]
     for words in (
         python("-m", "venv", "--without-pip", app),
         [*into_app, *hashed],
