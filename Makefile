@@ -31,7 +31,7 @@ demo: $(VENV)/.installed  ## Show the gateway at work on a Bedrock of this machi
 test: $(VENV)/.dev  ## Run all tests, without network and credentials, with coverage
 	@$(WITHOUT_AWS) $(BIN)/python -m pytest -n auto --cov --cov-report=term --cov-fail-under=$(COVERAGE_FLOOR) $(ARGS)
 
-bench: $(VENV)/.dev  ## Measure the gateway against a bare FastMCP server
+bench: $(VENV)/.dev  ## Measure the gateway against a bare FastMCP server and the floor
 	@$(WITHOUT_AWS) $(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style and form

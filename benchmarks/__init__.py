@@ -1,1 +1,1 @@
-"""The gateway's speed as ratios: ours and a bare FastMCP server side by side, in one run, on one machine."""
+"""The gateway's speed as ratios: ours beside a bare FastMCP server and beside a floor, in one run on one machine."""

@@ -13,7 +13,7 @@ from statistics import median
 import orjson
 import uvloop
 
-from benchmarks import over_http, stdio
+from benchmarks import over_http, over_v1, stdio
 from benchmarks.machine import describe
 from benchmarks.plan import FULL, QUICK, TINY, Line, Plan
 from benchmarks.processes import ROOT, child_environment, mock
@@ -44,10 +44,10 @@ async def over_the_wires(plan: Plan, mock_port: int, slow_port: int) -> list[Lin
         *await over_http.cost_lines(plan, mock_port),
         *await over_http.slow_lines(plan, slow_port),
         await over_http.memory_line(plan, mock_port),
-        Line(
-            measure="floor: raw ASGI + aiohttp + SigV4, CPU per request",
-            ours=f"{await over_http.floor_ms(plan, mock_port):.3f} ms",
-        ),
+        *await over_v1.chat_lines(plan, mock_port),
+        *await over_v1.stream_lines(plan),
+        await over_v1.first_token_line(plan),
+        *await over_v1.waiting_lines(plan),
     ]
 
 
@@ -62,7 +62,7 @@ def measure(plan: Plan) -> list[Line]:
 
 def table(lines: Sequence[Line]) -> str:
     """In Markdown, so that the README can quote it."""
-    rows = [("measure", "ours", "bare", "ratio", "target", "met")]
+    rows = [("measure", "ours", "beside", "ratio", "target", "met")]
     for line in lines:
         met = "" if line.met is None else "yes" if line.met else "**no**"
         rows.append((line.measure, line.ours, line.bare, line.ratio, line.target, met))

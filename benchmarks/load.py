@@ -1,10 +1,11 @@
-"""Callers of ``/mcp``: raw connections, prebuilt JSON-RPC bodies, every answer checked.
+"""Callers of ``/mcp`` and ``/v1``: raw connections, prebuilt bodies, every answer checked.
 
 The wire of 2025-11-25 is used without a session, as a stateless server allows; 2026-07-28 as its envelope asks.
 """
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -47,6 +48,18 @@ def tools_call(era: Era) -> Request:
     return lambda number: http_post("/mcp", headers, before + b"%09d" % number + after)
 
 
+def chat(*, stream: bool = False) -> Request:
+    """A chat completion; equal numbers ask for equal answers."""
+    asked: dict[str, object] = {
+        "model": "nova-micro",
+        "messages": [{"role": "user", "content": f"Say something about the fox of number {_NUMBER}, in one sentence."}],
+        "temperature": 0.5,
+        "max_tokens": 200,
+    }
+    before, after = orjson.dumps(asked | {"stream": True} if stream else asked).split(_NUMBER.encode())
+    return lambda number: http_post("/v1/chat/completions", "", before + b"%09d" % number + after)
+
+
 def fresh_numbers() -> Iterator[int]:
     """Numbers nobody has asked with in this run."""
     return _serial
@@ -60,6 +73,7 @@ class Caller(asyncio.Protocol):
         self._answered: asyncio.Future[tuple[int, bytes]] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._body: list[bytes] = []
+        self.first_body_at: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
@@ -72,6 +86,8 @@ class Caller(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_body(self, body: bytes) -> None:
+        if not self._body:
+            self.first_body_at = time.perf_counter()
         self._body.append(body)
 
     def on_message_complete(self) -> None:
@@ -100,6 +116,18 @@ def check_tool_answer(answer: tuple[int, bytes]) -> None:
     status, body = answer
     if status != 200 or b'"finish_reason"' not in body or b'"isError":true' in body:
         raise RuntimeError(f"a call failed with status {status}: {body[:500]!r}")
+
+
+def check_chat(answer: tuple[int, bytes]) -> None:
+    """Raises when it is not a whole chat completion."""
+    if answer[0] != 200 or b'"finish_reason":"stop"' not in answer[1]:
+        raise RuntimeError(f"a chat failed with status {answer[0]}: {answer[1][:500]!r}")
+
+
+def check_stream(answer: tuple[int, bytes]) -> None:
+    """Raises when it is not a stream that came to its end."""
+    if answer[0] != 200 or not answer[1].endswith(b"data: [DONE]\n\n"):
+        raise RuntimeError(f"a stream failed with status {answer[0]}: {answer[1][-500:]!r}")
 
 
 def check_status(answer: tuple[int, bytes]) -> None:
@@ -140,3 +168,23 @@ async def call_many(
     async with asyncio.TaskGroup() as group:
         for caller in opened:
             group.create_task(ask_on(caller))
+
+
+async def times_ms(
+    opened: list[Caller], request: Request, numbers: Iterator[int], *, calls: int, within_s: float
+) -> list[float]:
+    """What each of so many calls took. The callers begin one after the other within that time, and stay apart."""
+    left = itertools.repeat(None, calls)
+    took_ms: list[float] = []
+
+    async def ask_on(caller: Caller, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        for _ in left:
+            started_at = time.perf_counter()
+            check_status(await caller.send(request(next(numbers))))
+            took_ms.append((time.perf_counter() - started_at) * 1000)
+
+    async with asyncio.TaskGroup() as group:
+        for number, caller in enumerate(opened):
+            group.create_task(ask_on(caller, number * within_s / len(opened)))
+    return took_ms

@@ -1,13 +1,12 @@
-"""Over HTTP: CPU per call beside the bare server, many slow calls at once, memory after many calls, the floor."""
+"""Over ``/mcp``: CPU per call beside the bare server, many slow calls at once, memory after many calls."""
 
 import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from statistics import median, quantiles
+from statistics import quantiles
 
-import orjson
-
+from benchmarks.costs import cost_of
 from benchmarks.load import (
     ERAS,
     Era,
@@ -17,29 +16,20 @@ from benchmarks.load import (
     check_status,
     check_tool_answer,
     fresh_numbers,
-    http_post,
     tools_call,
 )
 from benchmarks.plan import CALLERS, Line, Plan, ratio_line
-from benchmarks.processes import Server, bare, floor, gateway
+from benchmarks.processes import Server, bare, gateway
 
 _MOST_MISS, _MOST_HIT = 1.3, 1.1
 _HEALTH_EVERY_S = 0.01
 _MOST_HEALTH_MS = 50
 _MOST_SLOW = 1.3
 _MOST_GROWTH_MB = 5
-Check = Callable[[tuple[int, bytes]], None]
 
 
-async def cpu_ms(
-    server: Server, request: Request, numbers: Iterator[int], calls: int, check: Check = check_tool_answer
-) -> float:
-    """CPU of the server per call."""
-    async with callers(server.port, CALLERS) as opened:
-        await call_many(opened, request, numbers, CALLERS, check)
-        before_s = server.cpu_s()
-        await call_many(opened, request, numbers, calls, check)
-        return (server.cpu_s() - before_s) * 1000 / calls
+async def _cpu_ms(server: Server, request: Request, numbers: Iterator[int], calls: int) -> float:
+    return (await cost_of(server, request, numbers, calls, check_tool_answer)).cpu_ms
 
 
 async def cost_lines(plan: Plan, mock_port: int) -> list[Line]:
@@ -59,9 +49,9 @@ async def _rounds(plan: Plan, era: Era, ours: Server, theirs: Server) -> tuple[l
     hit: list[float] = []
     constant: list[float] = []
     for _ in range(plan.http_rounds):
-        miss.append(await cpu_ms(ours, request, fresh_numbers(), plan.http_calls))
-        constant.append(await cpu_ms(theirs, request, fresh_numbers(), plan.http_calls))
-        hit.append(await cpu_ms(ours, request, itertools.repeat(0), plan.http_calls))
+        miss.append(await _cpu_ms(ours, request, fresh_numbers(), plan.http_calls))
+        constant.append(await _cpu_ms(theirs, request, fresh_numbers(), plan.http_calls))
+        hit.append(await _cpu_ms(ours, request, itertools.repeat(0), plan.http_calls))
     return miss, hit, constant
 
 
@@ -144,15 +134,3 @@ async def memory_line(plan: Plan, mock_port: int) -> Line:
         target=f"≤ +{_MOST_GROWTH_MB} MB",
         met=last_mb - first_mb <= _MOST_GROWTH_MB,
     )
-
-
-async def floor_ms(plan: Plan, mock_port: int) -> float:
-    """CPU per request of the floor prototype, over HTTP."""
-    body = orjson.dumps({"messages": [{"role": "user", "content": "Say something about the fox, in one sentence."}]})
-    request = http_post("/v1/chat/completions", "", body)
-    with floor(mock_port) as server:
-        figures = [
-            await cpu_ms(server, lambda _: request, fresh_numbers(), plan.floor_calls, check_status)
-            for _ in range(plan.floor_rounds)
-        ]
-    return median(figures)

@@ -21,6 +21,14 @@ class Plan:
     slow_arrival_s: float
     memory_first: int
     memory_last: int
+    v1_rounds: int
+    v1_calls: int
+    v1_streams: int
+    v1_firsts: int
+    wait_callers: int
+    wait_calls: int
+    wait_rounds: int
+    wait_s: float
     floor_rounds: int
     floor_calls: int
 
@@ -36,6 +44,14 @@ FULL = Plan(
     slow_arrival_s=1.0,
     memory_first=10_000,
     memory_last=100_000,
+    v1_rounds=9,
+    v1_calls=1500,
+    v1_streams=500,
+    v1_firsts=200,
+    wait_callers=100,
+    wait_calls=2000,
+    wait_rounds=3,
+    wait_s=0.2,
     floor_rounds=7,
     floor_calls=1500,
 )
@@ -50,6 +66,14 @@ QUICK = Plan(
     slow_arrival_s=1.0,
     memory_first=1_000,
     memory_last=10_000,
+    v1_rounds=5,
+    v1_calls=800,
+    v1_streams=300,
+    v1_firsts=60,
+    wait_callers=100,
+    wait_calls=1000,
+    wait_rounds=1,
+    wait_s=0.2,
     floor_rounds=3,
     floor_calls=600,
 )
@@ -64,6 +88,14 @@ TINY = Plan(
     slow_arrival_s=0.1,
     memory_first=50,
     memory_last=100,
+    v1_rounds=1,
+    v1_calls=40,
+    v1_streams=40,
+    v1_firsts=3,
+    wait_callers=10,
+    wait_calls=20,
+    wait_rounds=1,
+    wait_s=0.05,
     floor_rounds=1,
     floor_calls=40,
 )

@@ -95,10 +95,11 @@ def _await_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 
 
 @contextlib.contextmanager
-def mock(delay_s: float = 0.0) -> Iterator[Server]:
+def mock(delay_s: float = 0.0, deltas: int = 9, gap_s: float = 0.0) -> Iterator[Server]:
     """The Bedrock mock."""
     port = free_port()
-    arguments = ["-m", "benchmarks.bedrock_mock", "--port", str(port), "--delay-s", str(delay_s)]
+    sizes = ["--delay-s", str(delay_s), "--deltas", str(deltas), "--gap-s", str(gap_s)]
+    arguments = ["-m", "benchmarks.bedrock_mock", "--port", str(port), *sizes]
     with running(arguments, port, child_environment()) as server:
         yield server
 
