@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from llm_gateway.accounting.books_contract import Books, NoBooks
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
 from llm_gateway.backends.contract import Backend, Embedder
@@ -16,8 +17,9 @@ from llm_gateway.domain.content import Message, Text
 from llm_gateway.domain.requests import CacheMode, GenerateRequest
 from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
-from llm_gateway.telemetry.contract import PaidAttempt, RequestRecord
+from llm_gateway.telemetry.contract import Observer, PaidAttempt, RequestRecord
 from llm_gateway.telemetry.metrics import MetricsTracker
+from llm_gateway.till import Till
 
 CATALOG: Catalog = load_catalog()
 TODAY = date(2026, 11, 21)
@@ -65,15 +67,18 @@ def furnish(backend: ScriptedBackend, *, cache: AnswerCache | None = None) -> Ho
 def build_gateway(
     backend: Backend,
     cache: AnswerCache,
-    observers: Sequence[Notebook | MetricsTracker],
+    observers: Sequence[Observer],
     embedder: Embedder | None = None,
+    books: Books | None = None,
 ) -> Gateway:
+    pricer = CatalogPricer(SecondOpinion(), region="us-east-1")
     return Gateway(
         resolve=lambda asked: CATALOG.resolve(asked, region="us-east-1", today=TODAY),
         backend=backend,
         cache=cache,
         fingerprint=fingerprint,
-        pricer=CatalogPricer(SecondOpinion(), region="us-east-1"),
+        pricer=pricer,
+        till=Till(pricer=pricer, books=books or NoBooks(), region="us-east-1", observers=observers),
         embedder=embedder,
         observers=observers,
     )

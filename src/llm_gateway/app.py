@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from llm_gateway.accounting.books_contract import NoBooks
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
 from llm_gateway.backends.bedrock.client import BedrockBackend
@@ -20,6 +21,7 @@ from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Metrics
 from llm_gateway.telemetry.logs import RequestLog
 from llm_gateway.telemetry.metrics import MetricsTracker, NoMetrics
+from llm_gateway.till import Till
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -90,14 +92,17 @@ def create_app(settings: Settings) -> App:
     )
     metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
     backend = create_backend(settings)
+    observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
+    pricer = CatalogPricer(SecondOpinion(), region=region)
     gateway = Gateway(
         resolve=resolve,
         backend=backend,
         cache=cache,
         fingerprint=fingerprint,
-        pricer=CatalogPricer(SecondOpinion(), region=region),
+        pricer=pricer,
+        till=Till(pricer=pricer, books=NoBooks(), region=region, observers=observers),
         embedder=backend,
-        observers=(metrics, RequestLog(log_prompts=settings.log_prompts)),
+        observers=observers,
     )
     return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache))
 

@@ -1,7 +1,7 @@
 """ANSWER one request: admit, answer, settle, release. Every door leads here.
 
-The order of the verbs is the product: what a model spent is settled before its answer reaches anybody, and it is
-settled for broken and abandoned answers too.
+The order of the verbs is the product: what a call may cost is reserved before the model is asked, what it spent is
+settled before its answer reaches anybody, and it is settled for broken and abandoned answers too.
 """
 
 import asyncio
@@ -11,19 +11,28 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate, Ticket
+from llm_gateway.accounting.books_contract import Hold
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Flight, Flights, Publish
+from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Delta, Generation, Usage
 from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
 from llm_gateway.domain.errors import BackendError, GatewayError, Overloaded
 from llm_gateway.domain.forecasts import CostForecast, TokenCount
 from llm_gateway.domain.requests import DEFAULT_MAX_TOKENS, GenerateRequest, ModelCall, ResolvedModel
-from llm_gateway.telemetry.contract import Observer, PaidAttempt, RequestRecord
+from llm_gateway.revocations import Revocations
+from llm_gateway.telemetry.contract import Observer, RequestRecord
+from llm_gateway.telemetry.telling import Telling
+from llm_gateway.till import Paid, Purchase, Till
+from llm_gateway.vectors import Vectors
 
 OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
-Fingerprint = Callable[[ModelCall], bytes]
+Fingerprint = Callable[[ModelCall, str], bytes]
+"""Of a call, and of whom its answer may be shared with."""
+
 _KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
 
 
@@ -37,23 +46,18 @@ class Resolver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may be answered."""
+    """A request that may be answered, and its place within the limits."""
 
     call: ModelCall
     request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """A whole answer that was settled. ``cost_nano_usd`` is ``None`` when no price is known."""
-
-    completion: Completion
-    cost_nano_usd: int | None
+    caller: Caller
+    ticket: Ticket
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it."""
+    """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it. The cost
+    is ``None`` where no price is known."""
 
     completion: Completion
     cost_nano_usd: int | None
@@ -72,6 +76,9 @@ class Gateway:
         cache: AnswerCache,
         fingerprint: Fingerprint,
         pricer: Pricer,
+        till: Till,
+        gate: Gate | None = None,
+        limiter: Limiter | None = None,
         embedder: Embedder | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
@@ -81,16 +88,21 @@ class Gateway:
         self._cache = cache
         self._fingerprint = fingerprint
         self._pricer = pricer
-        self._embedder = embedder
-        self._observers = tuple(observers)
+        self._till = till
+        self._gate: Gate = gate or OpenGate()
+        self._limiter: Limiter = limiter or NoLimits()
+        self._vectors = Vectors(embedder=embedder, till=till, limiter=self._limiter)
+        self._tell = Telling(observers)
         self._clock = clock
-        self._flights: Flights[Paid] = Flights()
+        self._flights: Flights[Answer] = Flights()
+        self._revocations = Revocations()
+        self._gate.when_revoked(self._revocations.cut)
         self._remembers = cache.state().enabled
         self._closing = False
         self._under_way = 0
 
     async def generate(
-        self, request: GenerateRequest, *, request_id: str, on_deltas: OnDeltas | None = None
+        self, request: GenerateRequest, *, request_id: str, caller: Caller = ANYBODY, on_deltas: OnDeltas | None = None
     ) -> Generation:
         """Answers one request; ``on_deltas`` is awaited with each batch of deltas as it arrives.
 
@@ -99,58 +111,67 @@ class Gateway:
         """
         started_at = self._clock()
         admission: Admission | None = None
+        used: tuple[int, int] | None = None
         self._under_way += 1
         try:
-            admission = self._admit(request, request_id)
-            answer = await self._answer(admission, on_deltas)
+            with self._revocations.cutting(caller.key_id):
+                admission = await self._admit(request, request_id, caller)
+                answer = await self._answer(admission, on_deltas)
+            used = _used(answer)
         except BaseException as error:  # told, and raised again
             latency_ms = (self._clock() - started_at) * 1000
-            self._tell_end(request, request_id, admission, None, _outcome_of(error), latency_ms)
+            self._ended(request, request_id, admission, None, _outcome_of(error), latency_ms)
+            used = self._used_in_vain(error, admission)
             raise
         finally:
             self._under_way -= 1
+            if admission is not None:
+                await self._limiter.settle(admission.ticket, used)
         latency_ms = (self._clock() - started_at) * 1000
-        self._tell_end(request, request_id, admission, answer, "ok", latency_ms)
+        self._ended(request, request_id, admission, answer, "ok", latency_ms)
+        assert admission is not None  # noqa: S101 - there is an answer
         return _release(admission, answer, latency_ms)
 
-    async def embed(self, request: EmbedRequest, *, request_id: str) -> EmbedResult:
+    async def embed(self, request: EmbedRequest, *, request_id: str, caller: Caller = ANYBODY) -> EmbedResult:
         """Vectors for texts. Nothing of it is kept.
 
         Raises:
             GatewayError: an expected failure; anything else is a fault of ours.
         """
         started_at = self._clock()
-        model: ResolvedModel | None = None
-        costs: list[int | None] = []
+        call: EmbedCall | None = None
         outcome = "ok"
         self._under_way += 1
         try:
-            self._refuse_while_closing()
-            model = self._resolve(request.model)
-            asked, embedder = model, self._embedder
-            if embedder is None:
-                raise RuntimeError("this gateway was built without an embedder")
-            self._pricer.prepare_soon(asked)
-            embeddings = await embedder.embed(
-                EmbedCall(request, asked),
-                lambda usage, ended: costs.append(self._book(request_id, asked, usage, None, ended)),
-            )
+            with self._revocations.cutting(caller.key_id):
+                call = EmbedCall(request, self._permitted(request.model, caller))
+                embeddings, costs = await self._vectors.make(call, request_id, caller)
         except BaseException as error:  # told, and raised again
             outcome = _outcome_of(error)
             raise
         finally:
             self._under_way -= 1
             latency_ms = (self._clock() - started_at) * 1000
-            self._tell_embedded(request_id, model, outcome, latency_ms)
+            self._tell.ended(
+                RequestRecord(
+                    request_id=request_id,
+                    caller=caller,
+                    model=call.model.name if call else None,
+                    model_id=call.model.invoked_id if call else None,
+                    outcome=outcome,
+                    latency_ms=latency_ms,
+                )
+            )
+        assert call is not None  # noqa: S101 - there are vectors
         known = [cost for cost in costs if cost is not None]
         return EmbedResult(
             request_id=request_id,
-            model=asked.name,
-            model_id=asked.invoked_id,
+            model=call.model.name,
+            model_id=call.model.invoked_id,
             embeddings=embeddings,
             latency_ms=latency_ms,
             cost_nano_usd=sum(known) if len(known) == len(costs) else None,
-            warnings=asked.warnings,
+            warnings=call.model.warnings,
         )
 
     def resolve(self, asked: str) -> ResolvedModel:
@@ -191,106 +212,105 @@ class Gateway:
 
     def turn_away(self, error: GatewayError, *, request_id: str) -> None:
         """Counts and logs a request that its surface could not even decode."""
-        self._tell_end(None, request_id, None, None, error.code, 0.0)
+        self._ended(None, request_id, None, None, error.code, 0.0)
 
-    def _admit(self, request: GenerateRequest, request_id: str) -> Admission:
-        self._refuse_while_closing()
-        model = self._resolve(request.model)
-        self._tell_step(request_id, "admitted", model=model.name, model_id=model.invoked_id)
-        return Admission(ModelCall(request, model), request_id)
+    async def _admit(self, request: GenerateRequest, request_id: str, caller: Caller) -> Admission:
+        """What, may they, and how fast: cheap before dear."""
+        call = ModelCall(request, self._permitted(request.model, caller))
+        ticket = await self._limiter.admit(Demand(caller, call.model.name, lambda: self._tokens(call)))
+        self._tell.step(request_id, "admitted", model=call.model.name, model_id=call.model.invoked_id)
+        return Admission(call, request_id, caller, ticket)
 
-    def _refuse_while_closing(self) -> None:
+    def _permitted(self, asked: str, caller: Caller) -> ResolvedModel:
         if self._closing:
             raise Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
+        model = self._resolve(asked)
+        self._gate.permit(caller, model)
+        return model
+
+    def _tokens(self, call: ModelCall) -> tuple[int, int]:
+        """What AWS's quota counts when a call begins: its input, and the longest answer."""
+        return self._backend.estimate(call).input_tokens, self._backend.worst_case(call).answer_tokens
 
     async def _answer(self, admission: Admission, on_deltas: OnDeltas | None) -> Answer:
-        mode = admission.call.request.cache
-        fingerprint = self._fingerprint(admission.call) if self._remembers and mode != "bypass" else None
+        mode, scope = admission.call.request.cache, admission.caller.cache_scope
+        fingerprint = self._fingerprint(admission.call, scope) if self._remembers and mode != "bypass" else None
         if fingerprint is not None and mode == "use":
             kept = await self._cache.get(fingerprint)
             if kept is not None:
-                self._tell_step(admission.request_id, "cache_hit")
+                self._tell.step(admission.request_id, "cache_hit")
                 return Answer(kept, cost_nano_usd=0, cached=True)
             flight = self._flights.find(fingerprint)
             if flight is not None:
-                self._tell_step(admission.request_id, "joined_equal_request")
-                paid = await _ride(flight, on_deltas)
-                return Answer(paid.completion, cost_nano_usd=0, cached=True, shared=True)
-        paid = await _ride(self._depart(admission, fingerprint), on_deltas)
-        return Answer(paid.completion, paid.cost_nano_usd)
+                self._tell.step(admission.request_id, "joined_equal_request")
+                answer = await _ride(flight, on_deltas)
+                return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True)
+        return await _ride(self._depart(admission, fingerprint), on_deltas)
 
-    def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Paid]:
-        async def launch(publish: Publish) -> Paid:
-            paid = await self._ask(admission, publish)
-            if fingerprint is not None and _worth_keeping(paid.completion):
-                await self._cache.put(fingerprint, paid.completion)
-            return paid
+    def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Answer]:
+        async def launch(publish: Publish) -> Answer:
+            answer = await self._ask(admission, publish)
+            if fingerprint is not None and _worth_keeping(answer.completion):
+                await self._cache.put(fingerprint, answer.completion)
+            return answer
 
         return self._flights.start(launch, fingerprint)
 
-    async def _ask(self, admission: Admission, publish: Publish) -> Paid:
+    async def _ask(self, admission: Admission, publish: Publish) -> Answer:
         """One call of the model. Whatever its end, what it spent is settled here, once."""
-        self._tell_step(admission.request_id, "asking", model_id=admission.call.model.invoked_id)
-        self._pricer.prepare_soon(admission.call.model)
+        purchase = self._purchase(admission)
+        hold = await self._till.open(purchase)
+        call = replace(admission.call, answer_cap_tokens=hold.answer_tokens)
+        self._tell.step(admission.request_id, "asking", model_id=call.model.invoked_id)
+        paid: list[Paid] = []
         stream: AnswerStream | None = None
         try:
-            stream = await self._backend.open(admission.call)
+            stream = await self._backend.open(call)
             async for batch in stream:
                 publish(batch)
             completion = stream.completion()
-        except GatewayError as error:
-            partial = stream.partial() if stream else None
-            spent = error.spent if isinstance(error, BackendError) else partial.usage if partial else None
-            if spent is not None:
-                self._settle(admission, spent, partial, error.code)
-            raise
-        except asyncio.CancelledError:
-            partial = stream.partial() if stream else None
-            spent = partial.usage if partial else self._backend.estimate(admission.call)
-            self._settle(admission, spent, partial, "client_disconnect")
+            paid.append(Paid(completion.usage, "ok", completion))
+        except BaseException as error:  # booked, and raised again
+            paid += self._spent(error, call, stream)
             raise
         finally:
-            if stream is not None:
-                await stream.aclose()
-        return Paid(completion, self._settle(admission, completion.usage, completion, "ok"))
+            try:
+                if stream is not None:
+                    await stream.aclose()
+            finally:
+                costs = await self._till.settle(hold, purchase, paid)
+        return Answer(_as_clamped(completion, hold), costs[0])
 
-    def _settle(self, admission: Admission, usage: Usage, told: Completion | None, outcome: str) -> int | None:
-        """``told`` is what has arrived, whole or not: it names the id that was invoked and the tier."""
-        model = _asked_model(admission, told)
-        tier = told.service_tier if told else None
-        return self._book(admission.request_id, model, usage, tier, outcome)
-
-    def _book(self, request_id: str, model: ResolvedModel, usage: Usage, tier: str | None, outcome: str) -> int | None:
-        cost = self._pricer.cost_nano_usd(usage, model, tier)
-        attempt = PaidAttempt(
-            request_id=request_id,
-            model=model.name,
-            model_id=model.invoked_id,
-            usage=usage,
-            cost_nano_usd=cost,
-            outcome=outcome,
+    def _purchase(self, admission: Admission) -> Purchase:
+        call, backend = admission.call, self._backend
+        return Purchase(
+            request_id=admission.request_id,
+            caller=admission.caller,
+            model=call.model,
+            tier=call.request.service_tier,
+            estimate=backend.estimate(call),
+            worst_case=lambda: backend.worst_case(call),
         )
-        for observer in self._observers:
-            observer.attempt_paid(attempt)
-        return cost
 
-    def _tell_step(self, request_id: str, event: str, **facts: object) -> None:
-        for observer in self._observers:
-            observer.step(request_id, event, **facts)
+    def _spent(self, error: BaseException, call: ModelCall, stream: AnswerStream | None) -> list[Paid]:
+        """What a call that broke, or that nobody waits for any more, has cost all the same."""
+        partial = stream.partial() if stream is not None else None
+        if isinstance(error, BackendError):
+            spent = error.spent
+        elif partial is not None:
+            spent = partial.usage
+        else:
+            spent = None if isinstance(error, GatewayError) else self._backend.estimate(call)
+        return [] if spent is None else [Paid(spent, _outcome_of(error), partial)]
 
-    def _tell_embedded(self, request_id: str, model: ResolvedModel | None, outcome: str, latency_ms: float) -> None:
-        record = RequestRecord(
-            request_id=request_id,
-            request=None,
-            model=model.name if model else None,
-            model_id=model.invoked_id if model else None,
-            outcome=outcome,
-            latency_ms=latency_ms,
-        )
-        for observer in self._observers:
-            observer.request_ended(record)
+    def _used_in_vain(self, error: BaseException, admission: Admission | None) -> tuple[int, int] | None:
+        if isinstance(error, BackendError):
+            return (error.spent.input_tokens, error.spent.output_tokens) if error.spent else None
+        if admission is None or isinstance(error, GatewayError):
+            return None
+        return self._backend.estimate(admission.call).input_tokens, 0
 
-    def _tell_end(
+    def _ended(
         self,
         request: GenerateRequest | None,
         request_id: str,
@@ -300,20 +320,21 @@ class Gateway:
         latency_ms: float,
     ) -> None:
         model = admission.call.model if admission else None
-        record = RequestRecord(
-            request_id=request_id,
-            request=request,
-            model=model.name if model else None,
-            model_id=model.invoked_id if model else None,
-            outcome=outcome,
-            latency_ms=latency_ms,
-            cached=answer.cached if answer else False,
-            shared=answer.shared if answer else False,
-            completion=answer.completion if answer else None,
-            cost_nano_usd=answer.cost_nano_usd if answer else None,
+        self._tell.ended(
+            RequestRecord(
+                request_id=request_id,
+                request=request,
+                caller=admission.caller if admission else ANYBODY,
+                model=model.name if model else None,
+                model_id=model.invoked_id if model else None,
+                outcome=outcome,
+                latency_ms=latency_ms,
+                cached=answer.cached if answer else False,
+                shared=answer.shared if answer else False,
+                completion=answer.completion if answer else None,
+                cost_nano_usd=answer.cost_nano_usd if answer else None,
+            )
         )
-        for observer in self._observers:
-            observer.request_ended(record)
 
     @property
     def closing(self) -> bool:
@@ -334,9 +355,10 @@ class Gateway:
         self._closing = True
         await self._flights.aclose()
         await self._backend.aclose()
+        await self._till.aclose()
 
 
-async def _ride(flight: Flight[Paid], on_deltas: OnDeltas | None) -> Paid:
+async def _ride(flight: Flight[Answer], on_deltas: OnDeltas | None) -> Answer:
     """Waits for a flight; leaving it, for whatever reason, ends it when nobody else waits."""
     with flight:
         if on_deltas is not None:
@@ -358,6 +380,19 @@ def _asked_model(admission: Admission, completion: Completion | None) -> Resolve
     if completion is None or completion.invoked_id is None:
         return model
     return replace(model, invoked_id=completion.invoked_id)
+
+
+def _used(answer: Answer) -> tuple[int, int] | None:
+    """What the limits count: nothing where no model was asked. Prompt-cache reads are free, as in AWS's quota."""
+    usage = answer.completion.usage
+    return None if answer.cached else (usage.input_tokens + usage.cache_write_tokens, usage.output_tokens)
+
+
+def _as_clamped(completion: Completion, hold: Hold) -> Completion:
+    if hold.clamped_by is None:
+        return completion
+    told = f"max_tokens was lowered to {hold.answer_tokens}, what {hold.clamped_by} can still pay for"
+    return replace(completion, warnings=(*completion.warnings, told))
 
 
 def _worth_keeping(completion: Completion) -> bool:

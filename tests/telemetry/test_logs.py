@@ -13,11 +13,8 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from houses import CATALOG, TODAY, ask, furnish
-from llm_gateway.accounting.catalog_pricer import CatalogPricer
-from llm_gateway.accounting.second_opinion import SecondOpinion
+from houses import ask, build_gateway, furnish
 from llm_gateway.backends.scripted import Scripted, ScriptedBackend
-from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.caching.memory_cache import MemoryCache
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.content import Text
@@ -41,14 +38,8 @@ def logged_gateway(
 ) -> tuple[Gateway, io.StringIO]:
     stream = io.StringIO()
     configure_logs(level=level, log_format=log_format, stream=stream)
-    gateway = Gateway(
-        resolve=lambda asked: CATALOG.resolve(asked, region="us-east-1", today=TODAY),
-        backend=ScriptedBackend(answers or (Scripted(),)),
-        cache=MemoryCache(max_size=10, ttl_s=60),
-        fingerprint=fingerprint,
-        pricer=CatalogPricer(SecondOpinion(), region="us-east-1"),
-        observers=(RequestLog(log_prompts=log_prompts),),
-    )
+    backend = ScriptedBackend(answers or (Scripted(),))
+    gateway = build_gateway(backend, MemoryCache(max_size=10, ttl_s=60), (RequestLog(log_prompts=log_prompts),))
     return gateway, stream
 
 

@@ -1,5 +1,7 @@
 """The gateway's pricer: the catalog's own prices first, then a second opinion, then ``None``."""
 
+from dataclasses import replace
+
 from llm_gateway.accounting.contract import Price
 from llm_gateway.accounting.pricing import Tariff, tariff_of
 from llm_gateway.accounting.second_opinion import SecondOpinion
@@ -37,6 +39,24 @@ class CatalogPricer:
         """The amount alone, in nano-dollars."""
         found = self.price(usage, model, tier)
         return found.nano_usd if found is not None else None
+
+    def most_nano_usd(self, usage: Usage, model: ResolvedModel, tier: str | None, *, writes_cache: bool) -> int | None:
+        """The dearest of what may be served instead: another tier, a profile of the same model, a cache write."""
+        card = model.card
+        ids = [model.invoked_id]
+        if card is not None and model.invoked_id == card.id:
+            ids += [f"{prefix}.{card.id}" for prefix in card.profiles]  # asked where the bare id is refused
+        usages = [usage]
+        if writes_cache:
+            read, wrote = usage.input_tokens, usage.output_tokens
+            usages += [Usage(0, wrote, cache_write_5m_tokens=read), Usage(0, wrote, cache_write_1h_tokens=read)]
+        found = [
+            self.cost_nano_usd(each, replace(model, invoked_id=invoked_id), word)
+            for invoked_id in ids
+            for word in {tier, None}
+            for each in usages
+        ]
+        return max([cost for cost in found if cost is not None], default=None)
 
     def _tariff(self, model: ResolvedModel, tier: str | None) -> tuple[Tariff, PriceList] | None:
         key = (model.invoked_id, tier)

@@ -37,3 +37,8 @@ class Pricer(Protocol):
     def cost_nano_usd(self, usage: Usage, model: ResolvedModel, tier: str | None) -> int | None:
         """The amount alone, in nano-dollars."""
         ...
+
+    def most_nano_usd(self, usage: Usage, model: ResolvedModel, tier: str | None, *, writes_cache: bool) -> int | None:
+        """What a call costs at the most, whichever profile or tier serves it and, where it ``writes_cache``, whatever
+        of its input is written to a prompt cache; ``None`` where no price is known."""
+        ...

@@ -1,6 +1,7 @@
 """What the gateway asks of whoever answers a request."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from llm_gateway.domain.completions import Completion, Delta, Usage
@@ -29,6 +30,17 @@ class AnswerStream(Protocol):
     async def aclose(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class WorstCase:
+    """What a call can take at the most, in tokens. An answer shorter than ``least_answer_tokens`` is not worth asking
+    for, or not taken by the model. ``writes_cache``: its input may be written to a prompt cache."""
+
+    input_tokens: int
+    answer_tokens: int
+    least_answer_tokens: int = 1
+    writes_cache: bool = False
+
+
 class Backend(Protocol):
     """Asks one model."""
 
@@ -43,6 +55,14 @@ class Backend(Protocol):
 
     def estimate(self, call: ModelCall) -> Usage:
         """What is booked for a call that was given up before its first event: its input, estimated."""
+        ...
+
+    def worst_case(self, call: ModelCall) -> "WorstCase":
+        """The most that a call can take. Pure; may be asked in any thread.
+
+        Raises:
+            CallerError: the request itself is wrong.
+        """
         ...
 
     async def count_tokens(self, call: ModelCall) -> int | None:

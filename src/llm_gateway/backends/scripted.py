@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from llm_gateway.backends.contract import WorstCase
 from llm_gateway.domain.completions import Completion, Delta, FinishReason, TextDelta, Usage
 from llm_gateway.domain.content import Text
 from llm_gateway.domain.errors import GatewayError
-from llm_gateway.domain.requests import ModelCall
+from llm_gateway.domain.requests import DEFAULT_MAX_TOKENS, ModelCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,11 @@ class ScriptedBackend:
     def estimate(self, call: ModelCall) -> Usage:
         """One token a message."""
         return Usage(input_tokens=len(call.request.messages), output_tokens=0, estimated=True)
+
+    def worst_case(self, call: ModelCall) -> WorstCase:
+        """Ten tokens a message, and as many as may be answered."""
+        asked = call.request.max_tokens or DEFAULT_MAX_TOKENS
+        return WorstCase(10 * len(call.request.messages), asked)
 
     async def count_tokens(self, call: ModelCall) -> int | None:
         """Ten tokens a message for Claude; the others have no count."""

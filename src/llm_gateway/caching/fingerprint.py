@@ -16,7 +16,7 @@ _VERSION = 1  # raise it when an equal request may give a different answer
 _decisive = attrgetter(*[field.name for field in fields(GenerateRequest) if field.name not in ("model", "cache")])
 
 
-def fingerprint(call: ModelCall) -> bytes:
-    """SHA-256 over the canonical JSON of everything that decides the answer."""
-    decisive = (_VERSION, call.model.invoked_id, _decisive(call.request))
+def fingerprint(call: ModelCall, scope: str = "") -> bytes:
+    """SHA-256 over the canonical JSON of everything that decides the answer, and of whose it is."""
+    decisive = (_VERSION, scope, call.model.invoked_id, _decisive(call.request))
     return sha256(orjson.dumps(decisive, option=orjson.OPT_SORT_KEYS)).digest()

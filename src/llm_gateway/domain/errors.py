@@ -7,8 +7,11 @@
     │   ├── ContextTooLong          .limit_tokens
     │   └── UnsupportedFeature      .model .feature
     ├── AccessDenied              who asks, or how much
-    │   └── Unauthenticated
-    ├── Overloaded                this process cannot take more, or is about to stop
+    │   ├── Unauthenticated
+    │   ├── ModelNotAllowed         .model .key
+    │   ├── RateLimited             .limit .scope
+    │   └── BudgetExceeded          .scope .spent_usd .budget_usd .resets_at
+    ├── Overloaded                this process cannot take more, is about to stop, or a part of it is down
     └── BackendError              the model's side          .model .spent
         ├── BackendThrottled
         ├── BackendTimeout
@@ -138,8 +141,90 @@ class Unauthenticated(AccessDenied):
     """No key, or one we do not know."""
 
 
+class ModelNotAllowed(AccessDenied):
+    """The key may not ask this model, or not in this region or by this inference profile."""
+
+    default_code = "model_not_allowed"
+
+    def __init__(self, message: str, *, model: str, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.model = model
+        self.allowed = allowed
+
+    def facts(self) -> dict[str, Fact]:
+        """``model``, and the globs of what the key may ask."""
+        return {"field": "model", "model": self.model, "allowed": list(self.allowed)}
+
+
+class RateLimited(AccessDenied):
+    """A limit of the gateway's own. ``limit`` is its name (``rpm``, ``tpm`` ...), ``scope`` whose it is."""
+
+    default_code = "rate_limit_exceeded"
+    default_retryable = True
+
+    def __init__(self, message: str, *, limit: str, scope: str, allowed: int, retry_after_s: float) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.limit = limit
+        self.scope = scope
+        self.allowed = allowed
+
+    def facts(self) -> dict[str, Fact]:
+        """``limit``, ``scope`` and how much the limit allows."""
+        return {"limit": self.limit, "scope": self.scope, "allowed": self.allowed}
+
+
+class BudgetExceeded(AccessDenied):
+    """A purse that cannot pay for the worst case of this call. Amounts are exact decimals in US dollars, as text."""
+
+    default_code = "budget_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scope: str,
+        spent_usd: str | None = None,
+        reserved_usd: str | None = None,
+        budget_usd: str | None = None,
+        resets_at: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.scope = scope
+        self.spent_usd = spent_usd
+        self.reserved_usd = reserved_usd
+        self.budget_usd = budget_usd
+        self.resets_at = resets_at
+
+    def facts(self) -> dict[str, Fact]:
+        """Whose purse, what was spent of how much, what calls under way hold, and when it is filled again."""
+        return {
+            "scope": self.scope,
+            "spent_usd": self.spent_usd,
+            "reserved_usd": self.reserved_usd,
+            "budget_usd": self.budget_usd,
+            "resets_at": self.resets_at,
+        }
+
+
+class IdempotencyConflict(CallerError):
+    """The idempotency key belongs to a request still running (then ``retryable``), or to another one."""
+
+    default_code = "idempotency_conflict"
+
+    def __init__(self, message: str, *, running: bool) -> None:
+        super().__init__(message, retryable=running, retry_after_s=1 if running else None)
+        self.running = running
+
+    def facts(self) -> dict[str, Fact]:
+        """The argument to blame."""
+        return {"field": "idempotency_key"}
+
+
 class Overloaded(GatewayError):
-    """The gateway itself cannot take the request now: ``overloaded``, or ``draining`` while it stops."""
+    """The gateway itself cannot take the request now: ``overloaded``, ``draining`` while it stops,
+    ``ledger_unavailable`` where what it costs could not be written down, ``auth_backend_unavailable`` where keys cannot
+    be read. Nothing was asked of a model."""
 
     default_code = "overloaded"
     default_retryable = True

@@ -117,7 +117,9 @@ class ResolvedModel:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A request bound to the one model that is asked."""
+    """A request bound to the one model that is asked. ``answer_cap_tokens`` is what the purses can pay: the longest
+    answer that may be asked for, whatever else would make it longer."""
 
     request: GenerateRequest
     model: ResolvedModel
+    answer_cap_tokens: int | None = None

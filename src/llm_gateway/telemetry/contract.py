@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Usage
 from llm_gateway.domain.requests import GenerateRequest
 
@@ -26,13 +27,15 @@ class PaidAttempt:
 class RequestRecord:
     """How one request ended.
 
-    ``request`` is ``None`` where it could not be decoded. ``outcome`` is ``ok`` or the error's code. ``model`` is the
-    short name, ``None`` where the caller's word could not be resolved. ``completion`` and ``cost_nano_usd`` are of this
-    request's own answer; the cost is 0 when it was cached. ``latency_ms`` is what the caller waited.
+    ``request`` is ``None`` where it could not be decoded, or asked for vectors. ``outcome`` is ``ok`` or the error's
+    code. ``model`` is the short name, ``None`` where the caller's word could not be resolved. ``completion`` and
+    ``cost_nano_usd`` are of this request's own answer; the cost is 0 when it was cached. ``latency_ms`` is what the
+    caller waited.
     """
 
     request_id: str
-    request: GenerateRequest | None
+    request: GenerateRequest | None = None
+    caller: Caller = ANYBODY
     model: str | None
     model_id: str | None
     outcome: str

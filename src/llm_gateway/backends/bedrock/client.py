@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llm_gateway.backends.bedrock.credentials import AccessKeeper, AccessWish, NoAccess
 from llm_gateway.backends.bedrock.estimate import request_tokens
 from llm_gateway.backends.bedrock.timeouts import Timeouts
-from llm_gateway.backends.contract import AnswerStream, OnPaid
+from llm_gateway.backends.contract import AnswerStream, OnPaid, WorstCase
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.embeddings import EmbedCall, Embeddings
 from llm_gateway.domain.errors import BackendUnavailable
@@ -82,6 +82,12 @@ class BedrockBackend:
     def estimate(self, call: ModelCall) -> Usage:
         """The input of a call that was given up before its first event, from its size."""
         return Usage(input_tokens=request_tokens(call.request), output_tokens=0, estimated=True)
+
+    def worst_case(self, call: ModelCall) -> WorstCase:
+        """What the call can take at the most; see :class:`~llm_gateway.backends.contract.Backend`."""
+        from llm_gateway.backends.bedrock.worst_case import worst_case
+
+        return worst_case(call)
 
     async def count_tokens(self, call: ModelCall) -> int | None:
         """The input tokens by Bedrock's CountTokens; see :class:`~llm_gateway.backends.contract.Backend`."""

@@ -69,6 +69,8 @@ def fit(call: ModelCall) -> Fitted:
         messages = fit_results(messages, card, warnings)
     temperature, top_p = _sampling(request, extra, card, warnings)
     max_tokens = _max_tokens(thinking.max_tokens, extra, card, warnings)
+    if call.answer_cap_tokens is not None:
+        max_tokens = call.answer_cap_tokens if max_tokens is None else min(max_tokens, call.answer_cap_tokens)
     tools, tool_choice = fit_tools(request, messages, card, thinks=thinks, warnings=warnings)
     names: Mapping[str, str] = {}
     if tools:

@@ -1,0 +1,123 @@
+"""The ledger as transactions: append a row, once; keep the sums by day beside it. Append-only: nothing is changed."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from llm_gateway.accounting.books_contract import LedgerRow
+from llm_gateway.accounting.schema import LEDGER_COLUMNS
+from llm_gateway.domain.callers import Caller
+from llm_gateway.domain.completions import Usage
+from llm_gateway.storage.contract import Transaction
+
+_DAY_MS = 86_400_000
+_INSERT = (
+    f"INSERT INTO ledger ({', '.join(LEDGER_COLUMNS)}) VALUES ({', '.join('?' * len(LEDGER_COLUMNS))}) "  # noqa: S608 - our own names
+    "ON CONFLICT (id) DO NOTHING RETURNING id"
+)
+_SUMMED = (
+    *("calls", "estimated_calls", "unpriced_calls", "input_tokens", "output_tokens"),
+    *("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cost_nano_usd"),
+)
+_BY = ("day", "key_id", "key_name", "team", "agent", "model", "model_id", "region", "outcome")
+_ADD_UP = (
+    f"INSERT INTO usage_by_day ({', '.join((*_BY, *_SUMMED))}) VALUES ({', '.join('?' * (len(_BY) + len(_SUMMED)))}) "  # noqa: S608 - our own names
+    "ON CONFLICT (day, key_id, team, agent, model, model_id, region, outcome) DO UPDATE SET "
+    + ", ".join(f"{name} = usage_by_day.{name} + excluded.{name}" for name in _SUMMED)
+)
+
+
+def append(row: LedgerRow, now_ms: int, booked_at_ms: int | None = None) -> Transaction[bool]:
+    """Adds a row and counts it in; False where one of this id is there already, which stays as it is."""
+    at = now_ms if booked_at_ms is None else booked_at_ms
+    caller, usage = row.caller, row.usage
+    added = yield (
+        _INSERT,
+        (
+            row.id,
+            row.request_id,
+            caller.idempotency_key,
+            at,
+            caller.key_id,
+            caller.key_name,
+            caller.team,
+            caller.agent,
+            caller.run_id,
+            row.model_asked,
+            row.model,
+            row.model_id,
+            row.region,
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_5m_tokens,
+            usage.cache_write_1h_tokens,
+            row.service_tier,
+            row.price_source,
+            row.price_checked_on,
+            row.cost_nano_usd,
+            row.latency_ms,
+            row.first_token_ms,
+            row.outcome,
+            int(usage.estimated),
+            row.route,
+        ),
+    )
+    if not added:
+        return False
+    yield (
+        _ADD_UP,
+        (
+            at // _DAY_MS,
+            caller.key_id or "",
+            caller.key_name or "",
+            caller.team or "",
+            caller.agent or "",
+            row.model,
+            row.model_id,
+            row.region,
+            row.outcome,
+            1,
+            int(usage.estimated),
+            int(row.cost_nano_usd is None),
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_tokens,
+            usage.cache_write_5m_tokens,
+            usage.cache_write_1h_tokens,
+            row.cost_nano_usd or 0,
+        ),
+    )
+    return True
+
+
+def correction(row: LedgerRow, crashed: LedgerRow) -> LedgerRow:
+    """What must be added to a row that took a slow process for dead, so that both together are the truth."""
+    was, usage = crashed.usage, row.usage
+    difference = Usage(
+        usage.input_tokens - was.input_tokens,
+        usage.output_tokens - was.output_tokens,
+        usage.cache_read_tokens - was.cache_read_tokens,
+        usage.cache_write_5m_tokens - was.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens - was.cache_write_1h_tokens,
+        estimated=usage.estimated,
+    )
+    cost = None if row.cost_nano_usd is None else row.cost_nano_usd - (crashed.cost_nano_usd or 0)
+    return replace(row, id=f"{row.id}+", usage=difference, cost_nano_usd=cost)
+
+
+def to_json(row: LedgerRow) -> str:
+    """A row as text, for a hold or a spool."""
+    return orjson.dumps(row, default=dict).decode()
+
+
+def from_json(text: str) -> LedgerRow:
+    """The row again; of its caller what a ledger tells."""
+    told: dict[str, Any] = orjson.loads(text)
+    told["caller"] = Caller(**{name: told["caller"][name] for name in _KEPT_OF_CALLER})
+    told["usage"] = Usage(**told["usage"])
+    return LedgerRow(**told)
+
+
+_KEPT_OF_CALLER = ("key_id", "key_name", "team", "agent", "run_id", "parent_run_id", "idempotency_key")

@@ -1,0 +1,1 @@
+"""Opens databases and migrates them; knows no table's meaning."""
