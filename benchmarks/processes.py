@@ -30,6 +30,7 @@ def child_environment(mock_port: int | None = None, **more: str) -> dict[str, st
         "FASTMCP_LOG_ENABLED": "false",
         "FASTMCP_CHECK_FOR_UPDATES": "off",
         "FASTMCP_SHOW_SERVER_BANNER": "false",
+        "LEDGER": "off",
     }
     if mock_port is not None:
         kept |= {

@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,9 @@ from recorded_traffic import TRAFFIC
 
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
+
+_STATE = tempfile.TemporaryDirectory(prefix="llm-gateway-tests-")  # goes with the process
+os.environ["XDG_STATE_HOME"] = _STATE.name  # no test, and no process that one starts, writes into a person's own ledger
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from llm_gateway.accounting.books_contract import NoBooks
+import structlog
+
+from llm_gateway.accounting.books_contract import Alert
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
 from llm_gateway.backends.bedrock.client import BedrockBackend
@@ -16,6 +18,7 @@ from llm_gateway.caching.memory_cache import MemoryCache, NoCache
 from llm_gateway.catalog.catalog import Catalog, load_catalog
 from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.gateway import Gateway
+from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.reports import Reports
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Metrics
@@ -39,12 +42,21 @@ class App:
     backend: BedrockBackend
     gateway: Gateway
     reports: Reports
+    money: MoneyRooms
+
+    async def aclose(self) -> None:
+        """Ends what is under way, writes what waits, closes everything."""
+        await self.gateway.aclose()
+        await self.money.aclose()
 
     def mcp_server(self) -> "FastMCP":
         """A fresh MCP server over this gateway; each can be served once."""
         from llm_gateway.surfaces.mcp_tools import create_mcp_server
 
-        return create_mcp_server(self.gateway, self.reports)
+        own_key = self.settings.llm_gateway_key
+        return create_mcp_server(
+            self.gateway, self.reports, own_key=own_key.get_secret_value() if own_key is not None else None
+        )
 
     def http_site(self, bound_host: str) -> "ASGIApp":
         """The HTTP site, for a server bound to ``bound_host``."""
@@ -94,17 +106,32 @@ def create_app(settings: Settings) -> App:
     backend = create_backend(settings)
     observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
     pricer = CatalogPricer(SecondOpinion(), region=region)
+    money = furnish_money(settings, _tell_alert)
     gateway = Gateway(
         resolve=resolve,
         backend=backend,
         cache=cache,
         fingerprint=fingerprint,
         pricer=pricer,
-        till=Till(pricer=pricer, books=NoBooks(), region=region, observers=observers),
+        till=Till(pricer=pricer, books=money.books, region=region, observers=observers),
+        gate=money.gate,
         embedder=backend,
         observers=observers,
     )
-    return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache))
+    return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache), money)
+
+
+def _tell_alert(alert: Alert) -> None:
+    budget, state = alert.state.budget, alert.state
+    structlog.get_logger().warning(
+        "budget_alert",
+        scope=budget.scope,
+        scope_id=budget.scope_id,
+        percent=alert.percent,
+        spent_nano_usd=state.spent_nano_usd,
+        limit_nano_usd=budget.limit_nano_usd,
+        resets_at=state.resets_at,
+    )
 
 
 def access_wish(settings: Settings) -> AccessWish:

@@ -126,8 +126,16 @@ def _record(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_with_settings(record_command.run))
 
 
+def _keys(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway import keys_command
+
+    keys_command.add_arguments(parser)
+    parser.set_defaults(command=_with_settings(keys_command.run))
+
+
 _LATE: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "models": ("list the models and their prices; --check compares them with other sources", _models),
+    "keys": ("make, list, rotate and revoke virtual keys", _keys),
     "demo": ("show the gateway at work, on the sandbox or on AWS", _demo),
     "doctor": ("check credentials, region and model access, and say what to mend", _doctor),
     "sandbox": ("serve a Bedrock of your own machine", _sandbox),

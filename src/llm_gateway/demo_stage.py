@@ -49,6 +49,7 @@ def surroundings_on_sandbox(environ: Mapping[str, str], folder: Path, sandbox_ur
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "LLM_GATEWAY_HOME": str(folder / "state"),  # what the demo spends is nobody's money
     }
     return Surroundings({**without_aws(environ), **aws, **_ALWAYS}, folder)
 

@@ -4,25 +4,24 @@ The order of the verbs is the product: what a call may cost is reserved before t
 settled before its answer reaches anybody, and it is settled for broken and abandoned answers too.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
-from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate, Ticket
-from llm_gateway.accounting.books_contract import Hold
+from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Flight, Flights, Publish
 from llm_gateway.domain.callers import ANYBODY, Caller
-from llm_gateway.domain.completions import Completion, Delta, Generation, Usage
+from llm_gateway.domain.completions import Delta, Generation, Usage
 from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
 from llm_gateway.domain.errors import BackendError, GatewayError, Overloaded
 from llm_gateway.domain.forecasts import CostForecast, TokenCount
 from llm_gateway.domain.requests import DEFAULT_MAX_TOKENS, GenerateRequest, ModelCall, ResolvedModel
+from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, release, used, worth_keeping
 from llm_gateway.revocations import Revocations
 from llm_gateway.telemetry.contract import Observer, RequestRecord
 from llm_gateway.telemetry.telling import Telling
@@ -33,8 +32,6 @@ OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
 Fingerprint = Callable[[ModelCall, str], bytes]
 """Of a call, and of whom its answer may be shared with."""
 
-_KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
-
 
 class Resolver(Protocol):
     """Turns the caller's word for a model into the model."""
@@ -42,27 +39,6 @@ class Resolver(Protocol):
     def __call__(self, asked: str) -> ResolvedModel:
         """Raises UnknownModel, with the closest names or the successor."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """A request that may be answered, and its place within the limits."""
-
-    call: ModelCall
-    request_id: str
-    caller: Caller
-    ticket: Ticket
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it. The cost
-    is ``None`` where no price is known."""
-
-    completion: Completion
-    cost_nano_usd: int | None
-    cached: bool = False
-    shared: bool = False
 
 
 class Gateway:
@@ -111,26 +87,26 @@ class Gateway:
         """
         started_at = self._clock()
         admission: Admission | None = None
-        used: tuple[int, int] | None = None
+        spent: tuple[int, int] | None = None
         self._under_way += 1
         try:
             with self._revocations.cutting(caller.key_id):
                 admission = await self._admit(request, request_id, caller)
                 answer = await self._answer(admission, on_deltas)
-            used = _used(answer)
+            spent = used(answer)
         except BaseException as error:  # told, and raised again
             latency_ms = (self._clock() - started_at) * 1000
-            self._ended(request, request_id, admission, None, _outcome_of(error), latency_ms)
-            used = self._used_in_vain(error, admission)
+            self._ended(request, request_id, admission, None, outcome_of(error), latency_ms)
+            spent = self._used_in_vain(error, admission)
             raise
         finally:
             self._under_way -= 1
             if admission is not None:
-                await self._limiter.settle(admission.ticket, used)
+                await self._limiter.settle(admission.ticket, spent)
         latency_ms = (self._clock() - started_at) * 1000
         self._ended(request, request_id, admission, answer, "ok", latency_ms)
         assert admission is not None  # noqa: S101 - there is an answer
-        return _release(admission, answer, latency_ms)
+        return release(admission, answer, latency_ms)
 
     async def embed(self, request: EmbedRequest, *, request_id: str, caller: Caller = ANYBODY) -> EmbedResult:
         """Vectors for texts. Nothing of it is kept.
@@ -147,7 +123,7 @@ class Gateway:
                 call = EmbedCall(request, self._permitted(request.model, caller))
                 embeddings, costs = await self._vectors.make(call, request_id, caller)
         except BaseException as error:  # told, and raised again
-            outcome = _outcome_of(error)
+            outcome = outcome_of(error)
             raise
         finally:
             self._under_way -= 1
@@ -173,6 +149,15 @@ class Gateway:
             cost_nano_usd=sum(known) if len(known) == len(costs) else None,
             warnings=call.model.warnings,
         )
+
+    async def identify(self, token: str | None) -> Caller:
+        """Who bears this token.
+
+        Raises:
+            Unauthenticated: a key is needed, and this is none that is good.
+            Overloaded: the keys cannot be read now.
+        """
+        return await self._gate.identify(token)
 
     def resolve(self, asked: str) -> ResolvedModel:
         """The model a caller's word stands for now.
@@ -250,7 +235,7 @@ class Gateway:
     def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Answer]:
         async def launch(publish: Publish) -> Answer:
             answer = await self._ask(admission, publish)
-            if fingerprint is not None and _worth_keeping(answer.completion):
+            if fingerprint is not None and worth_keeping(answer.completion):
                 await self._cache.put(fingerprint, answer.completion)
             return answer
 
@@ -279,7 +264,7 @@ class Gateway:
                     await stream.aclose()
             finally:
                 costs = await self._till.settle(hold, purchase, paid)
-        return Answer(_as_clamped(completion, hold), costs[0])
+        return Answer(as_clamped(completion, hold), costs[0])
 
     def _purchase(self, admission: Admission) -> Purchase:
         call, backend = admission.call, self._backend
@@ -301,7 +286,7 @@ class Gateway:
             spent = partial.usage
         else:
             spent = None if isinstance(error, GatewayError) else self._backend.estimate(call)
-        return [] if spent is None else [Paid(spent, _outcome_of(error), partial)]
+        return [] if spent is None else [Paid(spent, outcome_of(error), partial)]
 
     def _used_in_vain(self, error: BaseException, admission: Admission | None) -> tuple[int, int] | None:
         if isinstance(error, BackendError):
@@ -355,7 +340,6 @@ class Gateway:
         self._closing = True
         await self._flights.aclose()
         await self._backend.aclose()
-        await self._till.aclose()
 
 
 async def _ride(flight: Flight[Answer], on_deltas: OnDeltas | None) -> Answer:
@@ -366,50 +350,3 @@ async def _ride(flight: Flight[Answer], on_deltas: OnDeltas | None) -> Answer:
                 async for batch in batches:
                     await on_deltas(batch)
         return await flight.landed()
-
-
-def _outcome_of(error: BaseException) -> str:
-    if isinstance(error, GatewayError):
-        return error.code
-    return "client_disconnect" if isinstance(error, asyncio.CancelledError) else "internal_error"
-
-
-def _asked_model(admission: Admission, completion: Completion | None) -> ResolvedModel:
-    """The model with the id that was invoked in the end: the price belongs to that."""
-    model = admission.call.model
-    if completion is None or completion.invoked_id is None:
-        return model
-    return replace(model, invoked_id=completion.invoked_id)
-
-
-def _used(answer: Answer) -> tuple[int, int] | None:
-    """What the limits count: nothing where no model was asked. Prompt-cache reads are free, as in AWS's quota."""
-    usage = answer.completion.usage
-    return None if answer.cached else (usage.input_tokens + usage.cache_write_tokens, usage.output_tokens)
-
-
-def _as_clamped(completion: Completion, hold: Hold) -> Completion:
-    if hold.clamped_by is None:
-        return completion
-    told = f"max_tokens was lowered to {hold.answer_tokens}, what {hold.clamped_by} can still pay for"
-    return replace(completion, warnings=(*completion.warnings, told))
-
-
-def _worth_keeping(completion: Completion) -> bool:
-    if completion.format_fault is not None:
-        return False
-    return completion.finish_reason in _KEPT_FINISHES and not completion.usage.estimated
-
-
-def _release(admission: Admission, answer: Answer, latency_ms: float) -> Generation:
-    model = _asked_model(admission, answer.completion)
-    return Generation(
-        request_id=admission.request_id,
-        model=model.name,
-        model_id=model.invoked_id,
-        completion=answer.completion,
-        cached=answer.cached,
-        latency_ms=latency_ms,
-        cost_nano_usd=answer.cost_nano_usd,
-        warnings=model.warnings + answer.completion.warnings,
-    )

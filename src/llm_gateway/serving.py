@@ -37,11 +37,12 @@ async def serve_stdio(app: App) -> None:
     """
     told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
     _listen_for_the_end(told)
+    app.money.start()
     serving = asyncio.ensure_future(app.mcp_server().run_async("stdio", show_banner=False))
     try:
         await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        await app.gateway.aclose()
+        await app.aclose()
     if not told.done():
         return await serving
     with suppress(OSError, ValueError):  # whoever read them may have gone first
@@ -60,17 +61,19 @@ def _listen_for_the_end(told: asyncio.Future[signal.Signals]) -> None:
 
 
 def refuse_open_doors(app: App, host: str) -> None:
-    """Nobody is asked for a key yet: beyond loopback that has to be wanted.
+    """Without a key everybody is let in: beyond loopback that has to be wanted.
 
     Raises:
-        ConfigurationError: the host is not loopback and ``ALLOW_ANONYMOUS`` is not true.
+        ConfigurationError: the host is not loopback, there is no key, and ``ALLOW_ANONYMOUS`` is not true.
     """
+    from llm_gateway.money_rooms import has_keys
     from llm_gateway.surfaces.door_guard import is_loopback
 
-    if not is_loopback(host) and not app.settings.allow_anonymous:
+    if not is_loopback(host) and not app.settings.allow_anonymous and not asyncio.run(has_keys(app.settings)):
         raise ConfigurationError(
             f"--host {host}: anybody who reaches this address could spend your money; "
-            "serve on 127.0.0.1, or set ALLOW_ANONYMOUS=true if the network keeps others out"
+            "serve on 127.0.0.1, make a key (llm-gateway keys create), or set ALLOW_ANONYMOUS=true "
+            "if the network keeps others out"
         )
 
 
@@ -163,10 +166,12 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
     )
     allow_many_connections()
     warming = asyncio.create_task(warm_up(app))
+    app.money.start()
     try:
         await Site(config).serve(sockets=[bound])
     finally:
         warming.cancel()
+        await app.aclose()
 
 
 def _end_well(number: int, _: FrameType | None) -> None:

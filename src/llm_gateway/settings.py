@@ -81,6 +81,22 @@ class Settings(BaseSettings):
     allowed_hosts: Words = Field((), description="More Host headers to accept, comma-separated (loopback always is).")
     allowed_origins: Words = Field((), description="Origins of browsers to accept, comma-separated.")
 
+    llm_gateway_home: Path | None = Field(
+        None, description="Folder of what is kept: the ledger, keys, budgets. Unset: XDG_STATE_HOME/llm-gateway."
+    )
+    ledger: Literal["on", "off"] = Field("on", description="Write down what is spent; off: no keys and budgets either.")
+    llm_gateway_key: SecretStr | None = Field(None, description="The key of whoever speaks over standard input.")
+    admin_api_key: SecretStr | None = Field(None, description="The key of /admin; unset: there is no /admin.")
+    unpriced: Literal["flag", "refuse"] = Field(
+        "flag", description="What a call gets whose model has no known price: a cost of null, or an error."
+    )
+    budget_clamp: bool = Field(
+        True, description="Lower max_tokens to what a budget can still pay; false: refuse the call."
+    )
+    cache_scope: Literal["key", "team", "shared"] = Field(
+        "key", description="Who shares kept answers, where there are keys."
+    )
+
     strict_params: bool = Field(
         False, description="Refuse parameters of /v1 that cannot be honoured, instead of dropping them."
     )
@@ -95,7 +111,11 @@ class Settings(BaseSettings):
     def _split(cls, given: object) -> object:
         return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
 
-    @field_validator("log_level", "log_format", "retired_models", "llm_gateway_transport", mode="before")
+    @field_validator(
+        *("log_level", "log_format", "retired_models", "llm_gateway_transport"),
+        *("ledger", "unpriced", "cache_scope"),
+        mode="before",
+    )
     @classmethod
     def _any_case(cls, given: object, info: ValidationInfo) -> object:
         words: tuple[str, ...] = get_args(cls.model_fields[info.field_name or ""].annotation)
@@ -147,6 +167,14 @@ class Settings(BaseSettings):
         if not isfinite(given):
             raise ValueError("must be a finite number")
         return given
+
+    @property
+    def home(self) -> Path:
+        """The folder of what is kept."""
+        if self.llm_gateway_home is not None:
+            return self.llm_gateway_home.expanduser()
+        state = os.environ.get("XDG_STATE_HOME")
+        return Path(state or os.path.expanduser("~/.local/state")) / "llm-gateway"  # noqa: PTH111 - Path's wants a home
 
     @property
     def static_credentials(self) -> tuple[str, str, str | None] | None:

@@ -139,10 +139,6 @@ class Till:
         for observer in self._observers:
             observer.attempt_paid(attempt)
 
-    async def aclose(self) -> None:
-        """Writes what waits."""
-        await self._books.aclose()
-
 
 async def to_the_end(work: Coroutine[Any, Any, Done]) -> Done:
     """Awaits the whole of it; a cancellation that comes meanwhile is raised afterwards."""

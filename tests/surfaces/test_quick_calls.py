@@ -15,11 +15,16 @@ from mcp.shared.exceptions import MCPError
 from mcp_house import HELLO
 
 from houses import build_house
+from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.surfaces.mcp_tools import create_mcp_server
 from llm_gateway.surfaces.quick_calls import QuickCalls, Report, ToolAnswer, answer_quickly
 
 MODES: dict[str, Any] = {"2026-07-28": "2026-07-28", "2025-11-25": "legacy"}
 eras = pytest.mark.parametrize("era", MODES)
+
+
+async def anybody(_: object) -> Caller:
+    return ANYBODY
 
 
 def served() -> FastMCP:
@@ -81,7 +86,7 @@ async def test_the_sdk_asks_the_lookup_of_input_schemas_instead_of_listing_the_t
 def test_the_lookup_gives_the_schemas_that_bind_headers_and_no_others() -> None:
     server = FastMCP("bare")
     binding = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
-    answer_quickly(server, {}, {"plain": {"type": "object", "properties": {}}, "binding": binding})
+    answer_quickly(server, {}, {"plain": {"type": "object", "properties": {}}, "binding": binding}, anybody)
     lookup = server._mcp_server.get_tool_input_schema
     assert lookup is not None
     assert [lookup(name) for name in ("plain", "binding", "unknown")] == [None, binding, None]
@@ -121,13 +126,13 @@ def _without_what_differs(value: object) -> object:
 @eras
 @pytest.mark.parametrize("meta", [{}, {"progressToken": 0}, {"progressToken": "mine"}])
 async def test_only_a_caller_with_a_progress_token_is_told_of_progress(era: str, meta: dict[str, Any]) -> None:
-    async def tool(arguments: Mapping[str, object], report: Report | None) -> ToolAnswer:
+    async def tool(arguments: Mapping[str, object], report: Report | None, identify: object) -> ToolAnswer:
         if report is not None:
             await report(1, None, "half")
         return ToolAnswer({}, "")
 
     server = FastMCP("bare")
-    server._mcp_server.middleware.append(QuickCalls({"tool": tool}, {"name": "bare", "version": "1"}))
+    server._mcp_server.middleware.append(QuickCalls({"tool": tool}, {"name": "bare", "version": "1"}, anybody))
     async with asgi_server(server, stateless_http=True) as site:
         answer = await post(site, era, {"name": "tool", "_meta": meta})
     assert ("notifications/progress" in answer) == bool(meta)

@@ -28,68 +28,34 @@ _ADD_UP = (
 )
 
 
-def append(row: LedgerRow, now_ms: int, booked_at_ms: int | None = None) -> Transaction[bool]:
+def append(row: LedgerRow, now_ms: int) -> Transaction[bool]:
     """Adds a row and counts it in; False where one of this id is there already, which stays as it is."""
-    at = now_ms if booked_at_ms is None else booked_at_ms
+    added = yield (_INSERT, _as_row(row, now_ms))
+    if added:
+        yield (_ADD_UP, _as_sums(row, now_ms))
+    return bool(added)
+
+
+def _as_row(row: LedgerRow, now_ms: int) -> tuple[object, ...]:
     caller, usage = row.caller, row.usage
-    added = yield (
-        _INSERT,
-        (
-            row.id,
-            row.request_id,
-            caller.idempotency_key,
-            at,
-            caller.key_id,
-            caller.key_name,
-            caller.team,
-            caller.agent,
-            caller.run_id,
-            row.model_asked,
-            row.model,
-            row.model_id,
-            row.region,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_5m_tokens,
-            usage.cache_write_1h_tokens,
-            row.service_tier,
-            row.price_source,
-            row.price_checked_on,
-            row.cost_nano_usd,
-            row.latency_ms,
-            row.first_token_ms,
-            row.outcome,
-            int(usage.estimated),
-            row.route,
-        ),
-    )
-    if not added:
-        return False
-    yield (
-        _ADD_UP,
-        (
-            at // _DAY_MS,
-            caller.key_id or "",
-            caller.key_name or "",
-            caller.team or "",
-            caller.agent or "",
-            row.model,
-            row.model_id,
-            row.region,
-            row.outcome,
-            1,
-            int(usage.estimated),
-            int(row.cost_nano_usd is None),
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_5m_tokens,
-            usage.cache_write_1h_tokens,
-            row.cost_nano_usd or 0,
-        ),
-    )
-    return True
+    whose = (caller.key_id, caller.key_name, caller.team, caller.agent, caller.run_id)
+    model = (row.model_asked, row.model, row.model_id, row.region)
+    priced = (row.service_tier, row.price_source, row.price_checked_on, row.cost_nano_usd)
+    ended = (row.latency_ms, row.first_token_ms, row.outcome, int(usage.estimated), row.route)
+    named = (row.id, row.request_id, caller.idempotency_key, now_ms)
+    return (*named, *whose, *model, *_tokens(usage), *priced, *ended)
+
+
+def _as_sums(row: LedgerRow, now_ms: int) -> tuple[object, ...]:
+    caller, usage, cost = row.caller, row.usage, row.cost_nano_usd
+    whose = (caller.key_id or "", caller.key_name or "", caller.team or "", caller.agent or "")
+    by = (now_ms // _DAY_MS, *whose, row.model, row.model_id, row.region, row.outcome)
+    return (*by, 1, int(usage.estimated), int(cost is None), *_tokens(usage), cost or 0)
+
+
+def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:
+    writes = (usage.cache_write_5m_tokens, usage.cache_write_1h_tokens)
+    return (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, *writes)
 
 
 def correction(row: LedgerRow, crashed: LedgerRow) -> LedgerRow:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from llm_gateway.accounting.books_contract import Alert, Intent, WorstCost
 from llm_gateway.accounting.budget_windows import first_period, period_of, resets_at
 from llm_gateway.domain.callers import Caller
-from llm_gateway.domain.errors import BudgetExceeded
+from llm_gateway.domain.errors import BudgetExceeded, InvalidRequest
 from llm_gateway.domain.money import Budget, BudgetState
 from llm_gateway.storage.contract import Row, Transaction
 
@@ -129,10 +129,64 @@ def budget_of(row: Row) -> Budget:
     )
 
 
-def find_budget(scope: str, scope_id: str) -> Transaction[list[Budget]]:
+def find_budgets(scope: str, scope_id: str) -> Transaction[list[Budget]]:
     """The purses of one scope, one for each kind of window."""
     rows = yield (f"{_BUDGET} WHERE scope = ? AND scope_id = ? ORDER BY window_kind", (scope, scope_id))
     return [budget_of(row) for row in rows]
+
+
+def put_budget(budget: Budget, now_ms: int) -> Transaction[None]:
+    """A purse, in place of an older one of its scope and window; what was spent from that stays spent."""
+    yield (
+        "INSERT INTO budgets (id, scope, scope_id, limit_nano_usd, window_kind, window_s, alerts, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scope, scope_id, window_kind) DO UPDATE SET "
+        "limit_nano_usd = excluded.limit_nano_usd, window_s = excluded.window_s, alerts = excluded.alerts, "
+        "alerted_percent = 0",
+        (
+            budget.id,
+            budget.scope,
+            budget.scope_id,
+            budget.limit_nano_usd,
+            budget.window,
+            budget.window_s,
+            ",".join(map(str, budget.alerts)),
+            now_ms,
+        ),
+    )
+
+
+def give(caller: Caller, to_run_id: str, nano_usd: int, now_ms: int) -> Transaction[list[BudgetState]]:
+    """Moves a part of a run's purse to a child run, which gets a purse of its own; both as they stand then.
+
+    Raises:
+        InvalidRequest: the run has no purse, or not so much left, or the child runs already as another's child.
+    """
+    run_id = caller.run_id or ""
+    mine = yield from find_budgets("run", run_scope(caller.key_id, run_id))
+    if not mine:
+        raise InvalidRequest(f"run {run_id!r} has no budget of its own to give from", field="run_id")
+    state = yield from state_of(mine[0], now_ms)
+    if nano_usd > state.room_nano_usd:
+        left = usd(state.room_nano_usd)
+        raise InvalidRequest(f"run {run_id!r} has ${left} left, less than ${usd(nano_usd)}", field="usd")
+    rows = yield ("SELECT parent_run_id FROM runs WHERE key_id = ? AND run_id = ?", (caller.key_id or "", to_run_id))
+    if to_run_id == run_id or (rows and rows[0][0] is not None):
+        raise InvalidRequest(f"run {to_run_id!r} has a parent already; give to a run of its own", field="to_run_id")
+    yield ("UPDATE budgets SET given_nano_usd = given_nano_usd + ? WHERE id = ?", (nano_usd, mine[0].id))
+    if not rows:  # its purse is the gift alone, so it is no child that its parent pays for once more
+        yield ("INSERT INTO runs VALUES (?, ?, NULL, ?)", (caller.key_id or "", to_run_id, now_ms))
+    scope_id = run_scope(caller.key_id, to_run_id)
+    yield (
+        "INSERT INTO budgets (id, scope, scope_id, limit_nano_usd, window_kind, created_at) "
+        "VALUES (?, 'run', ?, ?, 'lifetime', ?) ON CONFLICT (scope, scope_id, window_kind) DO UPDATE "
+        "SET limit_nano_usd = budgets.limit_nano_usd + excluded.limit_nano_usd",
+        (f"run:{scope_id}", scope_id, nano_usd, now_ms),
+    )
+    states: list[BudgetState] = []
+    for each in (mine[0].scope_id, scope_id):
+        budgets = yield from find_budgets("run", each)
+        states.append((yield from state_of(budgets[0], now_ms)))
+    return states
 
 
 def all_budgets() -> Transaction[list[Budget]]:

@@ -69,6 +69,17 @@ MORE_INPUT: Schema = {
         "type": "object",
         "description": "Fields of the model's vendor, passed on unread, such as {top_k: 50}.",
     },
+    "idempotency_key": {
+        "type": ["string", "null"],
+        "description": "Your own name for this call, 1 to 255 characters. Asked again under the same name within 24 "
+        "hours, the same answer comes back and nothing is paid twice; another request under it is an error.",
+    },
+    "run_id": {
+        "type": ["string", "null"],
+        "description": "The run this call belongs to, so that its cost can be told and its budget kept.",
+    },
+    "parent_run_id": {"type": ["string", "null"], "description": "The run that started this run; it pays as well."},
+    "agent": {"type": ["string", "null"], "description": "The agent that asks, for spend by agent."},
     "cache_prompt": {
         **_FLAG,
         "description": "True puts prompt-cache points where the model takes them: a long prompt that comes again is "

@@ -1,7 +1,7 @@
 """Tools that look before they leap: count_tokens, estimate_cost, and compare, which asks several models at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,15 +11,15 @@ from mcp.types import ToolAnnotations
 from llm_gateway.domain.errors import GatewayError, InvalidRequest
 from llm_gateway.domain.forecasts import TokenCount
 from llm_gateway.domain.requests import GenerateRequest
-from llm_gateway.gateway import Gateway, OnDeltas
+from llm_gateway.gateway import Gateway
 from llm_gateway.surfaces import forecast_schemas as s
+from llm_gateway.surfaces.asking import Arguments, Asking
 from llm_gateway.surfaces.encoding import Json, encode_generation, usd
 from llm_gateway.surfaces.generate_arguments import decode_generate
 from llm_gateway.surfaces.json_values import a_list, filled_text
 from llm_gateway.surfaces.wire_errors import error_body, internal_error_body
 
-Arguments = Mapping[str, object]
-Offer = tuple[str, str, tuple[s.Schema, s.Schema], Callable[[Arguments, str, OnDeltas | None], Awaitable[Json]], ToolAnnotations]  # noqa: E501  # fmt: skip
+Offer = tuple[str, str, tuple[s.Schema, s.Schema], Callable[[Arguments, Asking], Awaitable[Json]], ToolAnnotations]
 """Name, description, schemas of arguments and result, the work, hints."""
 
 _MOST_MODELS = 10
@@ -28,10 +28,10 @@ _MOST_MODELS = 10
 def forecast_tools(gateway: Gateway) -> list[Offer]:
     """What :class:`~llm_gateway.surfaces.mcp_tools.GatewayTool` offers beside the first three."""
 
-    async def count_tokens(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
+    async def count_tokens(arguments: Arguments, _: Asking) -> Json:
         return _encode_count(await gateway.count_tokens(decode_generate(_with_prompt(arguments))))
 
-    async def estimate_cost(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
+    async def estimate_cost(arguments: Arguments, _: Asking) -> Json:
         forecast = await gateway.forecast(decode_generate(_with_prompt(arguments)))
         return {
             **_encode_count(forecast.count),
@@ -40,14 +40,17 @@ def forecast_tools(gateway: Gateway) -> list[Offer]:
             "high_usd": usd(forecast.most_nano_usd),
         }
 
-    async def compare(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
+    async def compare(arguments: Arguments, asking: Asking) -> Json:
         try:
             requests = _decode_compare(arguments)
         except GatewayError as error:
-            gateway.turn_away(error, request_id=request_id)
+            gateway.turn_away(error, request_id=asking.request_id)
             raise
         rows = await asyncio.gather(
-            *[_row(gateway, request, f"{request_id}_{number}") for number, request in enumerate(requests, 1)]
+            *[
+                _row(gateway, request, replace(asking, request_id=f"{asking.request_id}_{number}"))
+                for number, request in enumerate(requests, 1)
+            ]
         )
         return _side_by_side(rows)
 
@@ -98,10 +101,11 @@ def _decode_compare(arguments: Arguments) -> list[GenerateRequest]:
     return [replace(request, model=model) for model in dict.fromkeys(models)]
 
 
-async def _row(gateway: Gateway, request: GenerateRequest, request_id: str) -> Json:
+async def _row(gateway: Gateway, request: GenerateRequest, asking: Asking) -> Json:
     """One model's answer, or its error; only leaving ends it otherwise."""
+    request_id = asking.request_id
     try:
-        generation = await gateway.generate(request, request_id=request_id)
+        generation = await gateway.generate(request, request_id=request_id, caller=asking.caller)
     except GatewayError as error:
         return {"asked": request.model, "error": error_body(error, request_id)}
     except Exception:  # noqa: BLE001 - as at the top of this surface: the other models' answers are paid for

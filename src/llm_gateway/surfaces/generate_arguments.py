@@ -1,12 +1,15 @@
 """The arguments of ``generate``, to a request. Pure; checks what does not need the model's card."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.content import Block, CachePoint, Message, Text
 from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import CacheMode, GenerateRequest
 from llm_gateway.surfaces.call_arguments import MORE_ARGUMENTS, decode_more
 from llm_gateway.surfaces.content_blocks import decode_content
+from llm_gateway.surfaces.identity import a_name, an_idempotency_key
 from llm_gateway.surfaces.json_values import (
     a_count,
     a_list,
@@ -24,6 +27,7 @@ _ARGUMENTS = (
 )
 _ALL_ARGUMENTS = _ARGUMENTS + MORE_ARGUMENTS
 _PLAIN = frozenset(_ARGUMENTS)
+TERMS = ("idempotency_key", "run_id", "parent_run_id", "agent")
 _CACHE_MODES: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "bypass": "bypass"}
 _MOST_TOKENS = 2**31 - 1
 _MOST_STOPS = 2500  # Converse's own limit
@@ -54,6 +58,24 @@ def decode_generate(arguments: Mapping[str, object]) -> GenerateRequest:
         cache="use" if cache is None else _CACHE_MODES[a_word(cache, "cache", tuple(_CACHE_MODES))],
         **({} if is_plain else decode_more(arguments)),
     )
+
+
+def take_terms(arguments: Mapping[str, object], caller: Caller) -> tuple[Mapping[str, object], Caller]:
+    """The arguments without those that say on what terms is asked, and the caller with them.
+
+    Raises:
+        InvalidRequest: names the argument and what belongs there.
+    """
+    if arguments.keys().isdisjoint(TERMS):
+        return arguments, caller
+    told: dict[str, str] = {}
+    if arguments.get("idempotency_key") is not None:
+        told["idempotency_key"] = an_idempotency_key(arguments["idempotency_key"], "idempotency_key")
+    for name in ("run_id", "parent_run_id", "agent"):
+        if arguments.get(name) is not None:
+            told[name] = a_name(arguments[name], name)
+    rest = {name: value for name, value in arguments.items() if name not in TERMS}
+    return rest, replace(caller, **told)
 
 
 def _model(value: object) -> str:

@@ -12,7 +12,7 @@ from llm_gateway.domain.completions import Generation
 from llm_gateway.domain.errors import BackendError, GatewayError
 from llm_gateway.domain.requests import CacheMode
 from llm_gateway.surfaces.json_values import a_word
-from llm_gateway.surfaces.wire_errors import status_of
+from llm_gateway.surfaces.wire_errors import status_of_error
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -60,7 +60,7 @@ def generation_headers(generation: Generation, cache: CacheMode) -> Headers:
 def error_headers(error: GatewayError) -> Headers:
     """``retry-after`` (whole seconds) and ``retry-after-ms`` with every 429 and 503; ``x-should-retry: false`` where a
     client would ask again by the status alone, but in vain or for money that may already be spent."""
-    status, after_s = status_of(error.code), error.retry_after_s
+    status, after_s = status_of_error(error), error.retry_after_s
     headers: Headers = []
     if after_s is not None or status in _WAITED_FOR:
         wait_s = _ASK_AGAIN_S if after_s is None else after_s

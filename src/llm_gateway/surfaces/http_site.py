@@ -17,6 +17,8 @@ from llm_gateway.reports import Reports
 from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 from llm_gateway.surfaces.door_guard import DoorGuard
 from llm_gateway.surfaces.door_limits import DoorLimits
+from llm_gateway.surfaces.identity import KeyGuard
+from llm_gateway.surfaces.mcp_tools import new_request_id
 from llm_gateway.surfaces.openai_api.routes import OpenAiDoor
 
 TRANSPORTS = {"streamable-http": "/mcp", "sse": "/sse"}
@@ -75,6 +77,7 @@ def create_site(
         ],
     )
     doors = _doors_of_v1(site, gateway, reports, limits)
+    doors = KeyGuard(doors, gateway, new_request_id)
     return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
 
 

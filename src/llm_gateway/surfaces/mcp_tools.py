@@ -6,30 +6,33 @@ structured content in both MCP eras.
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from fastmcp import FastMCP
 from fastmcp.tools.base import Tool, ToolResult
+from mcp.server.context import ServerRequestContext
 from mcp.types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from llm_gateway import __version__
+from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Delta, TextDelta
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.gateway import Gateway, OnDeltas
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces import tool_schemas
+from llm_gateway.surfaces.asking import Arguments, Asking
 from llm_gateway.surfaces.encoding import Json, encode_card, encode_generation, encode_stats
 from llm_gateway.surfaces.forecast_tools import forecast_tools
-from llm_gateway.surfaces.generate_arguments import decode_generate
+from llm_gateway.surfaces.generate_arguments import decode_generate, take_terms
+from llm_gateway.surfaces.identity import caller_of, on_terms
 from llm_gateway.surfaces.json_values import a_word, filled_text, only
-from llm_gateway.surfaces.quick_calls import Report, ToolAnswer, answer_quickly, failed, shown
+from llm_gateway.surfaces.quick_calls import Identify, Report, ToolAnswer, answer_quickly, failed, shown
 from llm_gateway.surfaces.wire_errors import error_body, internal_error_body
 
-Arguments = Mapping[str, object]
-Work = Callable[[Arguments, str, OnDeltas | None], Awaitable[Json]]
-"""Arguments, request id and who wants the deltas, to the result."""
+Work = Callable[[Arguments, Asking], Awaitable[Json]]
+"""Arguments, and who asks how, to the result."""
 
 
 def new_request_id() -> str:
@@ -58,11 +61,14 @@ class GatewayTool(Tool):
         tool._work = work
         return tool
 
-    async def answer(self, arguments: Arguments, report: Report | None) -> ToolAnswer:
+    async def answer(
+        self, arguments: Arguments, report: Report | None, identify: Callable[[], Awaitable[Caller]]
+    ) -> ToolAnswer:
         """Never raises but when it is cancelled: failures are answers with ``is_error``."""
         request_id = new_request_id()
         try:
-            return shown(await self._work(arguments, request_id, _telling(report)))
+            asking = Asking(request_id, await identify(), _telling(report))
+            return shown(await self._work(arguments, asking))
         except GatewayError as error:
             return failed(error_body(error, request_id))
         except Exception:  # noqa: BLE001 - the top of this surface: logged with its trace, answered without its text
@@ -71,7 +77,11 @@ class GatewayTool(Tool):
 
     async def run(self, arguments: dict[str, Any]) -> ToolResult:
         """FastMCP's own way to a tool, for ``server.call_tool`` within the process."""
-        return _as_result(await self.answer(arguments, None))
+        return _as_result(await self.answer(arguments, None, _nobody))
+
+
+async def _nobody() -> Caller:
+    return ANYBODY
 
 
 def _as_result(answer: ToolAnswer) -> ToolResult:
@@ -98,26 +108,41 @@ def _telling(report: Report | None) -> OnDeltas | None:
     return tell
 
 
-def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
-    """A fresh server with its tools; one instance can be served once."""
+def _identifying(gateway: Gateway, own_key: str | None) -> Identify:
+    async def identify(ctx: ServerRequestContext[Any, Any]) -> Caller:
+        meta = cast("Mapping[str, Any] | None", ctx.meta)
+        if ctx.request is None:
+            return on_terms(await gateway.identify(own_key), meta)
+        scope = ctx.request.scope
+        return on_terms(caller_of(scope, dict(scope["headers"])), meta)
 
-    async def generate(arguments: Arguments, request_id: str, on_deltas: OnDeltas | None) -> Json:
+    return identify
+
+
+def create_mcp_server(gateway: Gateway, reports: Reports, *, own_key: str | None = None) -> FastMCP:
+    """A fresh server with its tools; one instance can be served once. ``own_key`` is the key of whoever speaks over
+    standard input and output; over HTTP each request bears its own."""
+
+    async def generate(arguments: Arguments, asking: Asking) -> Json:
         try:
+            arguments, caller = take_terms(arguments, asking.caller)
             request = decode_generate(arguments)
         except GatewayError as error:
-            gateway.turn_away(error, request_id=request_id)
+            gateway.turn_away(error, request_id=asking.request_id)
             raise
-        generation = await gateway.generate(request, request_id=request_id, on_deltas=on_deltas)
+        generation = await gateway.generate(
+            request, request_id=asking.request_id, caller=caller, on_deltas=asking.on_deltas
+        )
         return encode_generation(generation, has_format=request.response_format is not None)
 
-    async def list_models(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
+    async def list_models(arguments: Arguments, _: Asking) -> Json:
         only(arguments, ("provider", "capability", "lifecycle"), "")
         filters = {name: filled_text(value, name) for name, value in arguments.items() if value is not None}
         if "lifecycle" in filters:
             a_word(filters["lifecycle"], "lifecycle", ("active", "legacy", "retired"))
         return {"result": [encode_card(card) for card in reports.models(**filters)]}
 
-    async def get_stats(arguments: Arguments, request_id: str, _: OnDeltas | None) -> Json:
+    async def get_stats(arguments: Arguments, _: Asking) -> Json:
         only(arguments, (), "")
         return encode_stats(reports.stats())
 
@@ -140,5 +165,5 @@ def create_mcp_server(gateway: Gateway, reports: Reports) -> FastMCP:
         tools=tools,
     )
     answers = {tool.name: tool.answer for tool in tools}
-    answer_quickly(server, answers, {tool.name: tool.parameters for tool in tools})
+    answer_quickly(server, answers, {tool.name: tool.parameters for tool in tools}, _identifying(gateway, own_key))
     return server

@@ -14,6 +14,7 @@ here, and that a call gives what FastMCP's own way would give.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import orjson
@@ -26,11 +27,20 @@ from mcp_types import SERVER_INFO_META_KEY
 from mcp_types.methods import validate_client_request
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from llm_gateway.domain.callers import Caller
+
 Json = dict[str, object]
 Report = Callable[[float, float | None, str | None], Awaitable[None]]
 """Sends one progress notification: how far, of how much, in words."""
 
-Answer = Callable[[Mapping[str, object], Report | None], Awaitable["ToolAnswer"]]
+Identify = Callable[[ServerRequestContext[Any, Any]], Awaitable[Caller]]
+"""Who sent a request.
+
+Raises:
+    GatewayError: nobody we know.
+"""
+
+Answer = Callable[[Mapping[str, object], Report | None, Callable[[], Awaitable[Caller]]], Awaitable["ToolAnswer"]]
 
 
 class ToolAnswer:
@@ -58,8 +68,9 @@ def failed(error: Json) -> ToolAnswer:
 class QuickCalls:
     """A middleware of the SDK's server: answers calls of the tools it knows, refuses those nobody knows."""
 
-    def __init__(self, tools: Mapping[str, Answer], server_info: Json) -> None:
+    def __init__(self, tools: Mapping[str, Answer], server_info: Json, identify: Identify) -> None:
         self._tools = tools
+        self._identify = identify
         self._server_info = server_info
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -80,7 +91,8 @@ class QuickCalls:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:200]!r}; there are: {known}")
         wants_progress = ctx.meta is not None and ctx.meta.get("progress_token") is not None
         arguments = cast("Mapping[str, object]", params.get("arguments") or {})
-        answer = await tool(arguments, ctx.session.report_progress if wants_progress else None)
+        report = ctx.session.report_progress if wants_progress else None
+        answer = await tool(arguments, report, partial(self._identify, ctx))
         return self._on_the_wire(answer, ctx.protocol_version)
 
     def _on_the_wire(self, answer: ToolAnswer, version: str) -> dict[str, Any]:
@@ -96,10 +108,13 @@ class QuickCalls:
 
 
 def answer_quickly(
-    server: FastMCP, tools: Mapping[str, Answer], input_schemas: Mapping[str, Mapping[str, Any]]
+    server: FastMCP,
+    tools: Mapping[str, Answer],
+    input_schemas: Mapping[str, Mapping[str, Any]],
+    identify: Identify,
 ) -> None:
     """Puts the tools of a fresh server on the short way; they and their schemas must not change afterwards."""
     low_level = server._mcp_server  # pyright: ignore[reportPrivateUsage] # pinned by a test
     with_headers = {name: schema for name, schema in input_schemas.items() if x_mcp_header_map(schema)}
     low_level.get_tool_input_schema = with_headers.get  # the others leave nothing to compare with Mcp-Param-* headers
-    low_level.middleware.append(QuickCalls(tools, low_level.server_info_stamp))
+    low_level.middleware.append(QuickCalls(tools, low_level.server_info_stamp, identify))

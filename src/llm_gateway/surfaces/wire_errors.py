@@ -3,7 +3,7 @@ GatewayError shows nothing of itself."""
 
 from collections.abc import Mapping
 
-from llm_gateway.domain.errors import GatewayError
+from llm_gateway.domain.errors import GatewayError, IdempotencyConflict
 
 INTERNAL = "internal_error"
 INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
@@ -12,6 +12,7 @@ INTERNAL_TEXT = "something went wrong inside the gateway; its log has the detail
 CODES: Mapping[str, tuple[int, str]] = {
     "model_not_found": (404, "invalid_request_error"),
     "invalid_api_key": (401, "invalid_request_error"),
+    "not_found": (404, "invalid_request_error"),
     "unknown_url": (404, "invalid_request_error"),
     "method_not_allowed": (405, "invalid_request_error"),
     "request_timeout": (408, "invalid_request_error"),
@@ -30,6 +31,13 @@ CODES: Mapping[str, tuple[int, str]] = {
     "upstream_auth_error": (502, "server_error"),
     "upstream_protocol_error": (502, "server_error"),
     "upstream_stream_error": (502, "server_error"),
+    "model_not_allowed": (403, "permission_error"),
+    "idempotency_conflict": (422, "invalid_request_error"),
+    "rate_limit_exceeded": (429, "rate_limit_error"),
+    "budget_exceeded": (429, "insufficient_quota"),
+    "price_unknown": (429, "insufficient_quota"),
+    "ledger_unavailable": (503, "server_error"),
+    "auth_backend_unavailable": (503, "server_error"),
     "overloaded": (503, "server_error"),
     "draining": (503, "server_error"),
     INTERNAL: (500, "server_error"),
@@ -40,6 +48,13 @@ _CALLERS_MISTAKE = (400, "invalid_request_error")
 def status_of(code: str) -> int:
     """The HTTP status of an error code."""
     return CODES.get(code, _CALLERS_MISTAKE)[0]
+
+
+def status_of_error(error: GatewayError) -> int:
+    """The HTTP status of an error: that of its code, but 409 where only waiting is needed to ask under the same key."""
+    if isinstance(error, IdempotencyConflict) and error.running:
+        return 409
+    return status_of(error.code)
 
 
 def error_body(error: GatewayError, request_id: str) -> dict[str, object]:

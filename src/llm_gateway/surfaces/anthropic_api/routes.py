@@ -13,6 +13,7 @@ import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from llm_gateway.domain.callers import ANYBODY
 from llm_gateway.domain.completions import Delta, Generation
 from llm_gateway.domain.errors import GatewayError, InvalidRequest
 from llm_gateway.gateway import Gateway
@@ -23,9 +24,10 @@ from llm_gateway.surfaces.anthropic_api.request import Asked, decode_messages
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft, while_there
 from llm_gateway.surfaces.http_headers import Headers, cache_mode, early_headers, error_headers, generation_headers
+from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.mcp_tools import new_request_id
-from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, status_of
+from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, status_of_error
 
 PATH = "/v1/messages"
 _JSON = (b"content-type", b"application/json")
@@ -43,10 +45,11 @@ Work = Callable[["Exchange", Mapping[bytes, bytes], Mapping[str, object]], Await
 class Exchange:
     """One request and its answer: knows what has left already."""
 
-    __slots__ = ("_send", "request_id", "started")
+    __slots__ = ("_send", "request_id", "started", "who")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
+        self.who = ANYBODY
         self.request_id = request_id
         self.started = False
 
@@ -71,7 +74,7 @@ class Exchange:
         """An error instead of the answer or, once that has begun, as its last event."""
         told = error_json(error, self.request_id)
         if not self.started:
-            await self.whole(status_of(error.code), told, [*headers, *error_headers(error)])
+            await self.whole(status_of_error(error), told, [*headers, *error_headers(error)])
             return
         del told["type"]
         await self.more(event("error", told), last=True)
@@ -105,6 +108,7 @@ class AnthropicDoor:
         """Never raises but when it is cancelled."""
         headers = dict(cast("list[tuple[bytes, bytes]]", scope["headers"]))
         try:
+            exchange.who = caller_of(scope, headers)
             try:
                 body = await read_json(receive, headers, self._limits)
             except GatewayError as error:
@@ -133,7 +137,7 @@ class AnthropicDoor:
         if asked.stream:
             await _Streaming(self._gateway, exchange, asked, self._ping_after_s).run()
             return
-        generation = await self._gateway.generate(asked.request, request_id=exchange.request_id)
+        generation = await self._gateway.generate(asked.request, request_id=exchange.request_id, caller=exchange.who)
         answer = message_json(generation, asked=asked.request.model, stops=asked.request.stop_sequences)
         await exchange.whole(200, answer, [*generation_headers(generation, asked.request.cache), *_dropped(asked)])
 
@@ -167,7 +171,10 @@ class _Streaming:
         """Raises what the gateway raises."""
         try:
             generation = await self._gateway.generate(
-                self._asked.request, request_id=self._exchange.request_id, on_deltas=self._on_deltas
+                self._asked.request,
+                request_id=self._exchange.request_id,
+                caller=self._exchange.who,
+                on_deltas=self._on_deltas,
             )
         finally:
             if self._pinging is not None:

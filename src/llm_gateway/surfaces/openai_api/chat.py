@@ -46,7 +46,7 @@ async def complete_chat(body: Mapping[str, object], caller: Caller, gateway: Gat
 
 
 async def _whole(ask: ChatAsk, caller: Caller, gateway: Gateway) -> None:
-    generation = await gateway.generate(ask.request, request_id=caller.request_id)
+    generation = await gateway.generate(ask.request, request_id=caller.request_id, caller=caller.who)
     answer = chat_completion(
         generation, asked=ask.request.model, answer_id=caller.answer_id, created_s=caller.asked_at_s
     )
@@ -69,7 +69,9 @@ async def _stream(ask: ChatAsk, caller: Caller, gateway: Gateway) -> None:
         await caller.begin(200, [*_EVENT_STREAM, *_known_early(ask, model, cached=False)])
         await caller.send_piece(writer.role() + writer.deltas(deltas))
 
-    generation = await gateway.generate(ask.request, request_id=caller.request_id, on_deltas=on_deltas)
+    generation = await gateway.generate(
+        ask.request, request_id=caller.request_id, caller=caller.who, on_deltas=on_deltas
+    )
     last = writer.end(generation, usd(generation.cost_nano_usd))
     if not caller.begun:
         await caller.begin(200, [*_EVENT_STREAM, *_told(ask, generation)])

@@ -40,7 +40,7 @@ async def make_embeddings(body: Mapping[str, object], caller: Caller, gateway: G
     except GatewayError as error:
         gateway.turn_away(error, request_id=caller.request_id)
         raise
-    result = await gateway.embed(request, request_id=caller.request_id)
+    result = await gateway.embed(request, request_id=caller.request_id, caller=caller.who)
     headers = [(b"x-llm-gateway-model", header_text(result.model))]
     if result.cost_nano_usd is not None:
         headers.append((b"x-llm-gateway-cost-usd", cost_text(result.cost_nano_usd)))

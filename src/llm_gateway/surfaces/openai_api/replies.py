@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 import orjson
 from starlette.types import Send
 
+from llm_gateway.domain.callers import ANYBODY
+from llm_gateway.domain.callers import Caller as Identity
 from llm_gateway.domain.errors import BackendThrottled, CallerError, GatewayError
 from llm_gateway.surfaces.http_headers import error_headers
-from llm_gateway.surfaces.wire_errors import error_body, status_of
+from llm_gateway.surfaces.wire_errors import error_body, status_of_error
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -31,12 +33,13 @@ class Caller:
     """Whom one answer goes to. ``begun`` says whether its first bytes have left; ``asked_at_s`` is seconds since the
     epoch."""
 
-    __slots__ = ("_send", "answer_id", "asked_at_s", "begun", "headers", "request_id")
+    __slots__ = ("_send", "answer_id", "asked_at_s", "begun", "headers", "request_id", "who")
 
-    def __init__(self, headers: Mapping[bytes, bytes], send: Send) -> None:
+    def __init__(self, headers: Mapping[bytes, bytes], send: Send, who: Identity = ANYBODY) -> None:
         told = headers.get(b"x-request-id")
         new = os.urandom(12).hex()
         self.headers = headers
+        self.who = who
         self.request_id = told.decode() if told and _REQUEST_ID.fullmatch(told) else "req_" + new
         self.answer_id = "chatcmpl-" + new
         self.asked_at_s = int(time.time())
@@ -81,7 +84,7 @@ def _status(error: GatewayError) -> int:
             return 429
         if isinstance(error, CallerError):
             return 400
-    return status_of(error.code)
+    return status_of_error(error)
 
 
 def _error_json(error: GatewayError, request_id: str) -> dict[str, object]:

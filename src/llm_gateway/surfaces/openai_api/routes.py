@@ -12,6 +12,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft, while_there
+from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.openai_api.chat import complete_chat
 from llm_gateway.surfaces.openai_api.embeddings import make_embeddings
@@ -37,6 +38,7 @@ class OpenAiDoor:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         caller = Caller(headers, send)
         try:
+            caller.who = caller_of(scope, headers)
             await self._answer(scope, receive, caller)
         except GatewayError as error:
             await send_error(caller, error)

@@ -1,0 +1,77 @@
+"""What the money rooms are made of: the database, the books, the gate. Built once for a process, or for one command."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from llm_gateway.access import keyring
+from llm_gateway.access.contract import Gate, OpenGate
+from llm_gateway.access.key_gate import KeyGate
+from llm_gateway.access.schema import ACCESS_TABLES
+from llm_gateway.accounting.books_contract import Alert, Books, NoBooks
+from llm_gateway.accounting.schema import MONEY_TABLES
+from llm_gateway.accounting.spool import Spool
+from llm_gateway.accounting.sql_books import SqlBooks
+from llm_gateway.settings import Settings
+from llm_gateway.storage.contract import Database, StorageUnavailable
+from llm_gateway.storage.sqlite_file import SqliteFile
+
+MIGRATIONS = (MONEY_TABLES, ACCESS_TABLES)
+_SLACK_S = 60.0  # a hold outlives the longest request by this
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyRooms:
+    """``database`` is ``None`` where nothing is written down."""
+
+    database: Database | None
+    books: Books
+    gate: Gate
+
+    def start(self) -> None:
+        """Begins what goes on beside the requests. In a running loop."""
+        if isinstance(self.books, SqlBooks):
+            self.books.start()
+        if isinstance(self.gate, KeyGate):
+            self.gate.start()
+
+    async def aclose(self) -> None:
+        """Writes what waits, then closes the database."""
+        if isinstance(self.gate, KeyGate):
+            await self.gate.aclose()
+        await self.books.aclose()
+        if self.database is not None:
+            await self.database.aclose()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name; opened when first used."""
+    return SqliteFile(settings.home / "ledger.db", MIGRATIONS)
+
+
+def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> MoneyRooms:
+    """The rooms as the settings want them."""
+    if settings.ledger == "off":
+        return MoneyRooms(None, NoBooks(), OpenGate())
+    database = open_database(settings)
+    books = SqlBooks(
+        database,
+        spool=Spool(settings.home),
+        hold_s=settings.bedrock_total_timeout + _SLACK_S,
+        may_clamp=settings.budget_clamp,
+        refuse_unpriced=settings.unpriced == "refuse",
+        on_alert=on_alert,
+    )
+    return MoneyRooms(database, books, KeyGate(database, region=settings.aws_region, cache_scope=settings.cache_scope))
+
+
+async def has_keys(settings: Settings) -> bool:
+    """Whether anybody was ever given a key; True where that cannot be told now, since keys are asked for then."""
+    if settings.ledger == "off":
+        return False
+    database = open_database(settings)
+    try:
+        return bool(await database.read(lambda _: keyring.everyone()))
+    except StorageUnavailable:
+        return True
+    finally:
+        await database.aclose()

@@ -1,0 +1,81 @@
+"""The forms that a request takes on its way, and what is said of them. Pure."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from llm_gateway.access.contract import Ticket
+from llm_gateway.accounting.books_contract import Hold
+from llm_gateway.domain.callers import Caller
+from llm_gateway.domain.completions import Completion, Generation
+from llm_gateway.domain.errors import GatewayError
+from llm_gateway.domain.requests import ModelCall, ResolvedModel
+
+_KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may be answered, and its place within the limits."""
+
+    call: ModelCall
+    request_id: str
+    caller: Caller
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it. The cost
+    is ``None`` where no price is known."""
+
+    completion: Completion
+    cost_nano_usd: int | None
+    cached: bool = False
+    shared: bool = False
+
+
+def outcome_of(error: BaseException) -> str:
+    if isinstance(error, GatewayError):
+        return error.code
+    return "client_disconnect" if isinstance(error, asyncio.CancelledError) else "internal_error"
+
+
+def asked_model(admission: Admission, completion: Completion | None) -> ResolvedModel:
+    """The model with the id that was invoked in the end: the price belongs to that."""
+    model = admission.call.model
+    if completion is None or completion.invoked_id is None:
+        return model
+    return replace(model, invoked_id=completion.invoked_id)
+
+
+def used(answer: Answer) -> tuple[int, int] | None:
+    """What the limits count: nothing where no model was asked. Prompt-cache reads are free, as in AWS's quota."""
+    usage = answer.completion.usage
+    return None if answer.cached else (usage.input_tokens + usage.cache_write_tokens, usage.output_tokens)
+
+
+def as_clamped(completion: Completion, hold: Hold) -> Completion:
+    if hold.clamped_by is None:
+        return completion
+    told = f"max_tokens was lowered to {hold.answer_tokens}, what {hold.clamped_by} can still pay for"
+    return replace(completion, warnings=(*completion.warnings, told))
+
+
+def worth_keeping(completion: Completion) -> bool:
+    if completion.format_fault is not None:
+        return False
+    return completion.finish_reason in _KEPT_FINISHES and not completion.usage.estimated
+
+
+def release(admission: Admission, answer: Answer, latency_ms: float) -> Generation:
+    model = asked_model(admission, answer.completion)
+    return Generation(
+        request_id=admission.request_id,
+        model=model.name,
+        model_id=model.invoked_id,
+        completion=answer.completion,
+        cached=answer.cached,
+        latency_ms=latency_ms,
+        cost_nano_usd=answer.cost_nano_usd,
+        warnings=model.warnings + answer.completion.warnings,
+    )
