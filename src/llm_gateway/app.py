@@ -115,6 +115,7 @@ def create_app(settings: Settings) -> App:
         pricer=pricer,
         till=Till(pricer=pricer, books=money.books, region=region, observers=observers),
         gate=money.gate,
+        repeats=money.repeats,
         embedder=backend,
         observers=observers,
     )

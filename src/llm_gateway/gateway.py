@@ -15,8 +15,9 @@ from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Flight, Flights, Publish
+from llm_gateway.caching.repeats_contract import KeptAnswer, Named, NoRepeats, Repeats, other_body
 from llm_gateway.domain.callers import ANYBODY, Caller
-from llm_gateway.domain.completions import Delta, Generation, Usage
+from llm_gateway.domain.completions import Completion, Delta, Generation, Usage
 from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
 from llm_gateway.domain.errors import BackendError, GatewayError, Overloaded
 from llm_gateway.domain.forecasts import CostForecast, TokenCount
@@ -25,7 +26,7 @@ from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, relea
 from llm_gateway.revocations import Revocations
 from llm_gateway.telemetry.contract import Observer, RequestRecord
 from llm_gateway.telemetry.telling import Telling
-from llm_gateway.till import Paid, Purchase, Till
+from llm_gateway.till import Keeping, Paid, Purchase, Till, to_the_end
 from llm_gateway.vectors import Vectors
 
 OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
@@ -55,6 +56,7 @@ class Gateway:
         till: Till,
         gate: Gate | None = None,
         limiter: Limiter | None = None,
+        repeats: Repeats | None = None,
         embedder: Embedder | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
@@ -70,7 +72,10 @@ class Gateway:
         self._vectors = Vectors(embedder=embedder, till=till, limiter=self._limiter)
         self._tell = Telling(observers)
         self._clock = clock
+        self._repeats: Repeats = repeats or NoRepeats()
         self._flights: Flights[Answer] = Flights()
+        self._named: Flights[Answer] = Flights()
+        self._named_bodies: dict[bytes, str] = {}
         self._revocations = Revocations()
         self._gate.when_revoked(self._revocations.cut)
         self._remembers = cache.state().enabled
@@ -218,6 +223,8 @@ class Gateway:
         return self._backend.estimate(call).input_tokens, self._backend.worst_case(call).answer_tokens
 
     async def _answer(self, admission: Admission, on_deltas: OnDeltas | None) -> Answer:
+        if admission.caller.idempotency_key is not None:
+            return await self._answer_once(admission, admission.caller.idempotency_key, on_deltas)
         mode, scope = admission.call.request.cache, admission.caller.cache_scope
         fingerprint = self._fingerprint(admission.call, scope) if self._remembers and mode != "bypass" else None
         if fingerprint is not None and mode == "use":
@@ -232,6 +239,38 @@ class Gateway:
                 return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True)
         return await _ride(self._depart(admission, fingerprint), on_deltas)
 
+    async def _answer_once(self, admission: Admission, name: str, on_deltas: OnDeltas | None) -> Answer:
+        """Under a name of the caller's own: asked again, the answer that was paid for comes back."""
+        scope = admission.caller.key_id or ""
+        named = Named(scope, name, self._fingerprint(admission.call, scope).hex())
+        seat = f"{scope} {name}".encode()
+        flight = self._named.find(seat)
+        if flight is not None:
+            if self._named_bodies.get(seat) != named.body:
+                raise other_body(name)
+            answer = await _ride(flight, on_deltas)
+            return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True)
+
+        async def launch(publish: Publish) -> Answer:
+            try:
+                return await self._ask_once(admission, named, publish)
+            finally:
+                self._named_bodies.pop(seat, None)
+
+        self._named_bodies[seat] = named.body
+        return await _ride(self._named.start(launch, seat), on_deltas)
+
+    async def _ask_once(self, admission: Admission, named: Named, publish: Publish) -> Answer:
+        kept = await self._repeats.claim(named)
+        if kept is not None:
+            self._tell.step(admission.request_id, "repeated")
+            return Answer(kept.completion, cost_nano_usd=0, cached=True)
+        try:
+            return await self._ask(admission, publish, named)
+        except BaseException:  # there is no answer to keep; raised again
+            await to_the_end(self._repeats.let_go(named))
+            raise
+
     def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Answer]:
         async def launch(publish: Publish) -> Answer:
             answer = await self._ask(admission, publish)
@@ -241,13 +280,14 @@ class Gateway:
 
         return self._flights.start(launch, fingerprint)
 
-    async def _ask(self, admission: Admission, publish: Publish) -> Answer:
+    async def _ask(self, admission: Admission, publish: Publish, named: Named | None = None) -> Answer:
         """One call of the model. Whatever its end, what it spent is settled here, once."""
         purchase = self._purchase(admission)
         hold = await self._till.open(purchase)
         call = replace(admission.call, answer_cap_tokens=hold.answer_tokens)
         self._tell.step(admission.request_id, "asking", model_id=call.model.invoked_id)
         paid: list[Paid] = []
+        keeping: Keeping | None = None
         stream: AnswerStream | None = None
         try:
             stream = await self._backend.open(call)
@@ -255,6 +295,7 @@ class Gateway:
                 publish(batch)
             completion = stream.completion()
             paid.append(Paid(completion.usage, "ok", completion))
+            keeping = self._keeping(named, completion)
         except BaseException as error:  # booked, and raised again
             paid += self._spent(error, call, stream)
             raise
@@ -263,8 +304,14 @@ class Gateway:
                 if stream is not None:
                     await stream.aclose()
             finally:
-                costs = await self._till.settle(hold, purchase, paid)
+                costs = await self._till.settle(hold, purchase, paid, keeping)
         return Answer(as_clamped(completion, hold), costs[0])
+
+    def _keeping(self, named: Named | None, completion: Completion) -> Keeping | None:
+        """Keeps a named answer, by what it cost, in the transaction that books it."""
+        if named is None:
+            return None
+        return lambda cost: self._repeats.keeping(named, KeptAnswer(completion, cost))
 
     def _purchase(self, admission: Admission) -> Purchase:
         call, backend = admission.call, self._backend
@@ -338,6 +385,7 @@ class Gateway:
     async def aclose(self) -> None:
         """Takes no more requests, ends those on their way (what they spent is settled), closes the backend."""
         self._closing = True
+        await self._named.aclose()
         await self._flights.aclose()
         await self._backend.aclose()
 

@@ -10,12 +10,14 @@ from llm_gateway.access.schema import ACCESS_TABLES
 from llm_gateway.accounting.books_contract import Alert, Books, NoBooks
 from llm_gateway.accounting.schema import MONEY_TABLES
 from llm_gateway.accounting.spool import Spool
-from llm_gateway.accounting.sql_books import SqlBooks
+from llm_gateway.accounting.sql_books import SqlBooks, lives
+from llm_gateway.caching.repeats import REPEATS_TABLES, MemoryRepeats, SqlRepeats
+from llm_gateway.caching.repeats_contract import Repeats
 from llm_gateway.settings import Settings
 from llm_gateway.storage.contract import Database, StorageUnavailable
 from llm_gateway.storage.sqlite_file import SqliteFile
 
-MIGRATIONS = (MONEY_TABLES, ACCESS_TABLES)
+MIGRATIONS = (MONEY_TABLES, ACCESS_TABLES, REPEATS_TABLES)
 _SLACK_S = 60.0  # a hold outlives the longest request by this
 
 
@@ -26,6 +28,7 @@ class MoneyRooms:
     database: Database | None
     books: Books
     gate: Gate
+    repeats: Repeats
 
     def start(self) -> None:
         """Begins what goes on beside the requests. In a running loop."""
@@ -51,7 +54,7 @@ def open_database(settings: Settings) -> Database:
 def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> MoneyRooms:
     """The rooms as the settings want them."""
     if settings.ledger == "off":
-        return MoneyRooms(None, NoBooks(), OpenGate())
+        return MoneyRooms(None, NoBooks(), OpenGate(), MemoryRepeats())
     database = open_database(settings)
     books = SqlBooks(
         database,
@@ -61,7 +64,8 @@ def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> Mone
         refuse_unpriced=settings.unpriced == "refuse",
         on_alert=on_alert,
     )
-    return MoneyRooms(database, books, KeyGate(database, region=settings.aws_region, cache_scope=settings.cache_scope))
+    gate = KeyGate(database, region=settings.aws_region, cache_scope=settings.cache_scope)
+    return MoneyRooms(database, books, gate, SqlRepeats(database, owner=books.owner, lives=lives))
 
 
 async def has_keys(settings: Settings) -> bool:

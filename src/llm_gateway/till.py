@@ -19,6 +19,8 @@ from llm_gateway.storage.contract import Work
 from llm_gateway.telemetry.contract import Observer, PaidAttempt
 
 Done = TypeVar("Done")
+Keeping = Callable[[int | None], Work[Any] | None]
+"""What keeps an answer, by its cost in nano-dollars."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +72,17 @@ class Till:
             raise
 
     async def settle(
-        self, hold: Hold, purchase: Purchase, paid: Sequence[Paid], also: Work[Any] | None = None
+        self, hold: Hold, purchase: Purchase, paid: Sequence[Paid], keeping: Keeping | None = None
     ) -> list[int | None]:
-        """Books the calls that were paid (none: gives everything back); their costs in nano-dollars."""
+        """Books the calls that were paid (none: gives everything back), and keeps the answer of the first in the same
+        transaction; their costs in nano-dollars."""
         rows = [
             self._row(hold.id if number == 0 else f"{hold.id}.{number}", purchase, each)
             for number, each in enumerate(paid)
         ]
         for row in rows:
             self._tell(row)
+        also = keeping(rows[0].cost_nano_usd) if keeping is not None and rows else None
         await to_the_end(self._books.settle(hold, rows, also))
         return [row.cost_nano_usd for row in rows]
 

@@ -48,8 +48,9 @@ class SqlBooks:
         self._may_clamp = may_clamp
         self._refuse_unpriced = refuse_unpriced
         self._on_alert = on_alert
-        self._owner = os.urandom(8).hex()
+        self.owner = os.urandom(8).hex()
         self._beating: asyncio.Task[None] | None = None
+        self._replaying = asyncio.Lock()
         self._open_calls = 0
         self._seen_alive = 1  # beats in a row; see _beat_once
 
@@ -93,7 +94,7 @@ class SqlBooks:
                 await self._beating
             with suppress(StorageUnavailable):
                 await self._replay()
-                await self._database.write(lambda _: _leave(self._owner))
+                await self._database.write(lambda _: _leave(self.owner))
 
     async def tidy(self) -> None:
         """Shows that this process lives, books what dead ones left open and what was kept aside.
@@ -101,7 +102,7 @@ class SqlBooks:
         Raises:
             StorageUnavailable: it has to be done another time.
         """
-        await self._database.write(lambda now_ms: _beat_and_bury(self._owner, now_ms))
+        await self._database.write(lambda now_ms: _beat_and_bury(self.owner, now_ms))
         await self._replay()
 
     async def _beat_on(self) -> None:
@@ -118,26 +119,27 @@ class SqlBooks:
         if self._open_calls == 0 and not await self._database.read(lambda _: _are_open()):
             return
         if self._seen_alive * _BEAT_S * 1000 > DEAD_AFTER_MS or self._seen_alive == 1:
-            await self._database.write(lambda now_ms: _beat_and_bury(self._owner, now_ms))
+            await self._database.write(lambda now_ms: _beat_and_bury(self.owner, now_ms))
         else:
-            await self._database.write(lambda now_ms: _beat(self._owner, now_ms))
+            await self._database.write(lambda now_ms: _beat(self.owner, now_ms))
         self._seen_alive += 1
         await self._replay()
 
     async def _replay(self) -> None:
-        while kept := await self._spool.oldest(_REPLAYED_AT_ONCE):
-            for hold_id, rows in kept:
-                await self._database.write(lambda now_ms, h=hold_id, r=rows: _settle(h, r, None, now_ms))
-            await self._spool.forget(len(kept))
+        async with self._replaying:
+            while kept := await self._spool.oldest(_REPLAYED_AT_ONCE):
+                for hold_id, rows in kept:
+                    await self._database.write(lambda now_ms, h=hold_id, r=rows: _settle(h, r, None, now_ms))
+                await self._spool.forget(len(kept))
 
     def _open(self, intent: Intent, now_ms: int) -> Transaction[Hold]:
         drawn = yield from purses.draw(intent, now_ms, may_clamp=self._may_clamp)
         row = intent.if_crashed
         if self._open_calls == 1:  # nobody has shown for a while that this process lives
-            yield from _beat(self._owner, now_ms)
+            yield from _beat(self.owner, now_ms)
         yield (
             "INSERT INTO holds (id, owner, expires_at, parts, if_crashed) VALUES (?, ?, ?, ?, ?)",
-            (row.id, self._owner, now_ms + self._hold_ms, orjson.dumps(drawn.parts).decode(), ledger.to_json(row)),
+            (row.id, self.owner, now_ms + self._hold_ms, orjson.dumps(drawn.parts).decode(), ledger.to_json(row)),
         )
         return Hold(row.id, drawn.answer_tokens, drawn.clamped_by)
 
@@ -176,6 +178,12 @@ def _correct(row: LedgerRow, now_ms: int) -> Transaction[None]:
     if (yield from ledger.append(corrected, now_ms)):
         parts = [(budget_id, period, 0) for budget_id, period, _ in orjson.loads(graves[0][0])]
         yield from purses.pay(parts, corrected.cost_nano_usd or 0, now_ms)
+
+
+def lives(owner: str, now_ms: int) -> Transaction[bool]:
+    """Whether the process of this name has shown itself lately."""
+    rows = yield ("SELECT 1 FROM owners WHERE id = ? AND seen_at >= ?", (owner, now_ms - DEAD_AFTER_MS))
+    return bool(rows)
 
 
 def _are_open() -> Transaction[bool]:
