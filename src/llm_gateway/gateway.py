@@ -8,20 +8,19 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Protocol
 
 from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
-from llm_gateway.caching.flights import Flight, Flights, Publish
+from llm_gateway.caching.flights import Flight, Flights, Publish, draining
 from llm_gateway.caching.repeats_contract import KeptAnswer, Named, NoRepeats, Repeats, other_body
 from llm_gateway.domain.callers import ANYBODY, Caller
-from llm_gateway.domain.completions import Completion, Delta, Generation, Usage
+from llm_gateway.domain.completions import Completion, Delta, Generation
 from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
-from llm_gateway.domain.errors import BackendError, GatewayError, Overloaded
-from llm_gateway.domain.forecasts import CostForecast, TokenCount
-from llm_gateway.domain.requests import DEFAULT_MAX_TOKENS, GenerateRequest, ModelCall, ResolvedModel
+from llm_gateway.domain.errors import BackendError, GatewayError
+from llm_gateway.domain.requests import GenerateRequest, ModelCall, ResolvedModel
+from llm_gateway.forecasting import Forecasts, Resolver
 from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, release, used, worth_keeping
 from llm_gateway.revocations import Revocations
 from llm_gateway.telemetry.contract import Observer, RequestRecord
@@ -32,14 +31,6 @@ from llm_gateway.vectors import Vectors
 OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
 Fingerprint = Callable[[ModelCall, str], bytes]
 """Of a call, and of whom its answer may be shared with."""
-
-
-class Resolver(Protocol):
-    """Turns the caller's word for a model into the model."""
-
-    def __call__(self, asked: str) -> ResolvedModel:
-        """Raises UnknownModel, with the closest names or the successor."""
-        ...
 
 
 class Gateway:
@@ -65,10 +56,10 @@ class Gateway:
         self._backend = backend
         self._cache = cache
         self._fingerprint = fingerprint
-        self._pricer = pricer
         self._till = till
         self._gate: Gate = gate or OpenGate()
         self._limiter: Limiter = limiter or NoLimits()
+        self.forecasts = Forecasts(resolve=resolve, backend=backend, pricer=pricer)
         self._vectors = Vectors(embedder=embedder, till=till, limiter=self._limiter)
         self._tell = Telling(observers)
         self._clock = clock
@@ -172,34 +163,6 @@ class Gateway:
         """
         return self._resolve(asked)
 
-    async def count_tokens(self, request: GenerateRequest) -> TokenCount:
-        """The tokens of a request's input, by the model's own count where it has one; nothing is spent.
-
-        Raises:
-            CallerError: the model is unknown, or the request is wrong.
-        """
-        call = ModelCall(request, self._resolve(request.model))
-        counted = await self._backend.count_tokens(call)
-        tokens = self._backend.estimate(call).input_tokens if counted is None else counted
-        return TokenCount(call.model.name, call.model.invoked_id, tokens, estimated=counted is None)
-
-    async def forecast(self, request: GenerateRequest) -> CostForecast:
-        """What answering would cost, from no answer to the longest that is allowed; nothing is spent.
-
-        Raises:
-            CallerError: as :meth:`count_tokens`.
-        """
-        model = self._resolve(request.model)
-        self._pricer.prepare_soon(model)
-        count = await self.count_tokens(request)
-        longest = DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens
-        longest = min(longest, model.card.max_output_tokens) if model.card else longest
-        least, most = [
-            self._pricer.cost_nano_usd(Usage(count.input_tokens, answer), model, request.service_tier)
-            for answer in (0, longest)
-        ]
-        return CostForecast(count, longest, least, most)
-
     def turn_away(self, error: GatewayError, *, request_id: str) -> None:
         """Counts and logs a request that its surface could not even decode."""
         self._ended(None, request_id, None, None, error.code, 0.0)
@@ -213,7 +176,7 @@ class Gateway:
 
     def _permitted(self, asked: str, caller: Caller) -> ResolvedModel:
         if self._closing:
-            raise Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
+            raise draining()
         model = self._resolve(asked)
         self._gate.permit(caller, model)
         return model
@@ -382,11 +345,15 @@ class Gateway:
         """Refuses new requests from now on; those under way go on."""
         self._closing = True
 
-    async def aclose(self) -> None:
-        """Takes no more requests, ends those on their way (what they spent is settled), closes the backend."""
+    async def end_calls(self) -> None:
+        """Ends the calls on their way; what they spent is settled, and whoever waits is told ``draining``."""
         self._closing = True
         await self._named.aclose()
         await self._flights.aclose()
+
+    async def aclose(self) -> None:
+        """Takes no more requests, ends those on their way, closes the backend."""
+        await self.end_calls()
         await self._backend.aclose()
 
 

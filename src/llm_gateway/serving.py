@@ -8,14 +8,18 @@ import socket
 import sys
 from contextlib import suppress
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from llm_gateway import __version__
 from llm_gateway.app import App
 from llm_gateway.domain.errors import ConfigurationError
 
-_GRACE_S = 10.0  # how long answers under way may take when the site is told to stop
-_LEAVE_S = 2  # and then the connections that are left
-_LAST_BYTES_S = 0.1
+if TYPE_CHECKING:
+    from llm_gateway.surfaces.under_way import UnderWay
+
+_LEAVE_S = 2  # for the connections that are left when it stops
+_LAST_BYTES_S = 0.05
+_QUIET_S = 0.3
 _BACKLOG = 2048
 _COLLECT_AFTER = (5_000, 5, 20)  # few rounds, and short ones with a thousand calls under way; see warm_up
 _MANY_FILES = 65_536  # each call has one connection to its caller and one to Bedrock; shells often allow 1,024 in all
@@ -114,12 +118,32 @@ async def warm_up(app: App) -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-async def _idle_or_late(app: App) -> None:
+async def _idle_or_late(app: App, site: "UnderWay") -> None:
+    """Waits until nothing is under way and nothing more has come for a moment: clients follow up on an answer. What
+    still runs at the end of that time is ended with an error of its own."""
+    if not await _became_quiet(app, site, app.settings.drain_timeout):
+        await app.gateway.end_calls()
+        await _became_quiet(app, site, _LEAVE_S)
+
+
+async def _became_quiet(app: App, site: "UnderWay", within_s: float) -> bool:
     with suppress(TimeoutError):
-        async with asyncio.timeout(_GRACE_S):
-            while not app.gateway.is_idle:  # noqa: ASYNC110 - once in a process; an event would cost every request
+        async with asyncio.timeout(within_s):
+            while not app.gateway.is_idle or site.quiet_s < _QUIET_S:  # noqa: ASYNC110 - once in a process's life
                 await asyncio.sleep(_LAST_BYTES_S)
-    await asyncio.sleep(_LAST_BYTES_S)  # the last answer is still being written
+            return True
+    return False
+
+
+def _tell_where(app: App, host: str, bound: socket.socket) -> None:
+    """Also where the log is set to hide it: nobody else knows the port of ``--port 0``."""
+    import structlog
+
+    shown = f"http://[{host}]" if ":" in host else f"http://{host}"
+    address = f"{shown}:{bound.getsockname()[1]}"
+    structlog.get_logger().info("listening", mcp=f"{address}/mcp", sse=f"{address}/sse", version=__version__)
+    if app.settings.log_level not in ("DEBUG", "INFO"):
+        say(f"llm-gateway listens on {address}")
 
 
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
@@ -127,9 +151,11 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
 
     The first signal lets requests under way come to their end and refuses new ones; a second ends them at once.
     """
-    import structlog
     import uvicorn
 
+    from llm_gateway.surfaces.under_way import UnderWay
+
+    site = UnderWay(app.http_site(host))
     loop = asyncio.get_running_loop()
     ending: list[asyncio.Task[None]] = []
 
@@ -144,20 +170,16 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
                 loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self._stop_when_idle(sig))))
 
         async def _stop_when_idle(self, sig: int) -> None:
-            await _idle_or_late(app)
+            await _idle_or_late(app, site)
             if not self.should_exit:
                 super().handle_exit(sig, None)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            port = bound.getsockname()[1]
-            shown = f"[{host}]" if ":" in host else host
-            structlog.get_logger().info(
-                "listening", mcp=f"http://{shown}:{port}/mcp", sse=f"http://{shown}:{port}/sse", version=__version__
-            )
+            _tell_where(app, host, bound)
 
     config = uvicorn.Config(
-        app.http_site(host),
+        site,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     )
     llm_gateway_host: str = Field("127.0.0.1", description="What --host is when not given.")
     llm_gateway_port: int = Field(8080, ge=0, le=65535, description="What --port is when not given.")
+    drain_timeout: float = Field(
+        10, ge=0, description="How long answers under way may take when the server is told to stop, seconds."
+    )
     allow_anonymous: bool = Field(False, description="Let anybody in who reaches a host that is not loopback.")
     allowed_hosts: Words = Field((), description="More Host headers to accept, comma-separated (loopback always is).")
     allowed_origins: Words = Field((), description="Origins of browsers to accept, comma-separated.")
@@ -160,7 +163,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
-        *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout"),
+        *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout", "drain_timeout"),
     )
     @classmethod
     def _finite(cls, given: float) -> float:

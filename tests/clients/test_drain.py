@@ -54,3 +54,39 @@ async def test_a_draining_server_refuses_the_late_and_a_second_signal_ends_it(sa
             assert not hung.done()
         (failure,) = await asyncio.gather(hung, return_exceptions=True)
         assert isinstance(failure, aiohttp.ClientError | StopIteration | RuntimeError)
+
+
+async def test_two_hundred_under_way_all_get_their_answers(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+        running_gateway(sandbox.url, tmp_path, CACHE_ENABLED="false") as gateway,
+    ):
+        words = [f"Say: answer {number} [[fault:slow-first-token:2]]" for number in range(100)]
+        over_mcp = [asyncio.ensure_future(asked(http, gateway.url, each)) for each in words]
+        streams = [asyncio.ensure_future(streamed(http, gateway.url, each)) for each in words]
+        await seen_by(http, sandbox, 200)
+        gateway.process.send_signal(signal.SIGTERM)
+        answers, texts = await asyncio.gather(*over_mcp), await asyncio.gather(*streams)
+    assert [answer["finish_reason"] for answer in answers] == ["stop"] * 100
+    assert [text.splitlines()[-2] for text in texts] == ["data: [DONE]"] * 100
+
+
+async def streamed(http: aiohttp.ClientSession, url: str, text: str) -> str:
+    body = {"model": "nova-lite", "stream": True, "messages": [{"role": "user", "content": text}]}
+    async with http.post(f"{url}/v1/chat/completions", json=body) as answer:
+        return await answer.text()
+
+
+async def test_what_outlasts_the_drain_is_told_so(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with (
+        aiohttp.ClientSession() as http,
+        running_gateway(sandbox.url, tmp_path, DRAIN_TIMEOUT="0.5") as gateway,
+    ):
+        hung = asyncio.ensure_future(asked(http, gateway.url, "[[fault:hang]]"))
+        body = {"model": "nova-pro", "messages": [{"role": "user", "content": "[[fault:hang]]"}]}
+        other = asyncio.ensure_future(http.post(f"{gateway.url}/v1/chat/completions", json=body))
+        await seen_by(http, sandbox, 2)
+        gateway.process.send_signal(signal.SIGTERM)
+        answer = await other
+        assert (answer.status, (await answer.json())["error"]["code"]) == (503, "draining")
+        assert (await hung)["error"]["code"] == "draining"

@@ -10,10 +10,16 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from llm_gateway.domain.completions import Delta
+from llm_gateway.domain.errors import Overloaded
 
 Landed = TypeVar("Landed")
 Deltas = Sequence[Delta]
 Publish = Callable[[Deltas], None]
+
+
+def draining() -> Overloaded:
+    """The gateway stops."""
+    return Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
 
 
 def _nothing() -> None:
@@ -65,8 +71,14 @@ class Flight(Generic[Landed]):
             await self._arrival.wait()
 
     async def landed(self) -> Landed:
-        """The flight's result, or the error it ended with."""
-        return await asyncio.shield(self._task)
+        """The flight's result, or the error it ended with: ``draining`` where the gateway ended it."""
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            here = asyncio.current_task()
+            if self._task.cancelled() and here is not None and here.cancelling() == 0:
+                raise draining() from None
+            raise
 
     def __enter__(self) -> None:
         self._passengers += 1

@@ -29,10 +29,10 @@ def forecast_tools(gateway: Gateway) -> list[Offer]:
     """What :class:`~llm_gateway.surfaces.mcp_tools.GatewayTool` offers beside the first three."""
 
     async def count_tokens(arguments: Arguments, _: Asking) -> Json:
-        return _encode_count(await gateway.count_tokens(decode_generate(_with_prompt(arguments))))
+        return _encode_count(await gateway.forecasts.count_tokens(decode_generate(_with_prompt(arguments))))
 
     async def estimate_cost(arguments: Arguments, _: Asking) -> Json:
-        forecast = await gateway.forecast(decode_generate(_with_prompt(arguments)))
+        forecast = await gateway.forecasts.forecast(decode_generate(_with_prompt(arguments)))
         return {
             **_encode_count(forecast.count),
             "max_tokens": forecast.max_tokens,

@@ -62,7 +62,10 @@ def create_site(
             }
         )
 
-    async def health(_: Request) -> JSONResponse:
+    async def live(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "alive"})
+
+    async def ready(_: Request) -> JSONResponse:
         closing = gateway.closing
         return JSONResponse({"status": "closing" if closing else "healthy"}, 503 if closing else 200)
 
@@ -70,7 +73,9 @@ def create_site(
         lifespan=lifespan,
         routes=[
             Route("/", card, methods=["GET"]),
-            Route("/health", health, methods=["GET"]),
+            Route("/health", ready, methods=["GET"]),
+            Route("/health/live", live, methods=["GET"]),
+            Route("/health/ready", ready, methods=["GET"]),
             Route("/mcp", endpoint=http),
             Route("/sse", endpoint=sse),
             Route("/messages/", endpoint=sse),

@@ -145,7 +145,7 @@ class AnthropicDoor:
         self, exchange: Exchange, headers: Mapping[bytes, bytes], body: Mapping[str, object]
     ) -> None:
         asked = self._decode(exchange, headers, body, counting=True)
-        counted = await self._gateway.count_tokens(asked.request)
+        counted = await self._gateway.forecasts.count_tokens(asked.request)
         estimated = [(b"x-llm-gateway-estimated", b"true")] if counted.estimated else []
         await exchange.whole(200, {"input_tokens": counted.input_tokens}, [*estimated, *_dropped(asked)])
 
