@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from llm_gateway import __version__
 from llm_gateway.app import App
 from llm_gateway.domain.errors import ConfigurationError
+from llm_gateway.telemetry.logs import flush_logs
 
 if TYPE_CHECKING:
     from llm_gateway.surfaces.under_way import UnderWay
@@ -51,6 +52,7 @@ async def serve_stdio(app: App) -> None:
         return await serving
     with suppress(OSError, ValueError):  # whoever read them may have gone first
         sys.stdout.flush()
+    flush_logs()
     os._exit(_EXIT_CODES[told.result()])
 
 

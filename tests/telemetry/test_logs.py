@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 import structlog
@@ -20,7 +22,7 @@ from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.content import Text
 from llm_gateway.domain.errors import BackendTimeout, InvalidRequest
 from llm_gateway.gateway import Gateway
-from llm_gateway.telemetry.logs import LogFormat, RequestLog, configure_logs
+from llm_gateway.telemetry.logs import LogFormat, RequestLog, configure_logs, flush_logs
 
 
 @pytest.fixture(autouse=True)
@@ -34,13 +36,18 @@ def own_logging() -> Iterator[None]:
 
 
 def logged_gateway(
-    *answers: Scripted, level: str = "INFO", log_format: LogFormat = "json", log_prompts: bool = False
+    *answers: Scripted,
+    level: str = "INFO",
+    log_format: LogFormat = "json",
+    log_prompts: bool = False,
+    stream: TextIO | None = None,
 ) -> tuple[Gateway, io.StringIO]:
-    stream = io.StringIO()
+    memory = io.StringIO()
+    stream = memory if stream is None else stream
     configure_logs(level=level, log_format=log_format, stream=stream)
     backend = ScriptedBackend(answers or (Scripted(),))
     gateway = build_gateway(backend, MemoryCache(max_size=10, ttl_s=60), (RequestLog(log_prompts=log_prompts),))
-    return gateway, stream
+    return gateway, memory
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -130,11 +137,10 @@ class FullDisk(io.StringIO):
 
 @pytest.mark.parametrize("is_closed", [False, True])
 async def test_a_request_is_answered_where_the_log_cannot_be_written(is_closed: bool) -> None:
-    gateway, _ = logged_gateway()
     stream = FullDisk()
     if is_closed:
         stream.close()
-    configure_logs(level="DEBUG", log_format="json", stream=stream)
+    gateway, _ = logged_gateway(level="DEBUG", stream=stream)
     generation = await gateway.generate(ask(), request_id="req_1")
     assert generation.completion.finish_reason == "stop"
 
@@ -143,20 +149,46 @@ async def test_a_request_is_answered_where_the_log_cannot_be_written(is_closed: 
 async def test_a_log_that_nobody_reads_holds_up_nothing_and_tells_later_what_was_lost() -> None:
     reading, writing = os.pipe()
     with open(reading, "rb", buffering=0) as reader, open(writing, "w", buffering=1) as stream:  # noqa: ASYNC230, PTH123
-        gateway, _ = logged_gateway()
-        configure_logs(level="INFO", log_format="json", stream=stream)
+        gateway, _ = logged_gateway(stream=stream)
         for number in range(600):
             await gateway.generate(ask(), request_id=f"req_{number}")
+        flush_logs()
         unread = reader.read(1_000_000)
         await gateway.generate(ask(), request_id="req_last")
+        flush_logs()
         told, last = [json.loads(line) for line in reader.read(1_000_000).splitlines()]
     assert last["request_id"] == "req_last"
     assert told == {"event": "log_lines_lost", "level": "warning", "count": 600 - unread.count(b"\n")}
 
 
+async def test_lines_that_are_held_for_a_moment_arrive_in_their_order(tmp_path: Path) -> None:
+    with (tmp_path / "log.txt").open("w") as stream:
+        gateway, _ = logged_gateway(level="DEBUG", stream=stream)
+        for number in range(40):
+            await gateway.generate(ask(f"number {number}"), request_id=f"req_{number}")
+        logging.getLogger("mcp").warning("at the end")
+        flush_logs()
+    told = [json.loads(line) for line in (tmp_path / "log.txt").read_text().splitlines()]
+    assert [line["request_id"] for line in told if line["event"] == "request"] == [f"req_{n}" for n in range(40)]
+    assert told[-1]["event"] == "at the end"
+
+
+def test_what_is_held_when_the_process_ends_is_written_first(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, structlog\n"
+        "from llm_gateway.telemetry.logs import configure_logs\n"
+        "configure_logs(level='INFO', log_format='json')\n"
+        "async def log(): structlog.get_logger().info('last words')\n"
+        "asyncio.run(log())\n"
+    )
+    with (tmp_path / "log.txt").open("w") as stream:
+        subprocess.run([sys.executable, "-c", program], stderr=stream, check=True)
+    assert json.loads((tmp_path / "log.txt").read_text())["event"] == "last words"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="closes stderr by a shell of POSIX")
 def test_a_process_without_stderr_logs_to_nobody() -> None:
-    program = "from llm_gateway.telemetry.logs import *; configure_logs(level='INFO'); RequestLog()._log.info('x')"
+    program = "from llm_gateway.telemetry.logs import *; configure_logs(level='INFO'); structlog.get_logger().info('x')"
     ended = subprocess.run(["sh", "-c", f'exec "{sys.executable}" -c "{program}" 2>&-'], check=False)
     assert ended.returncode == 0
 
