@@ -116,6 +116,7 @@ def create_app(settings: Settings) -> App:
         till=Till(pricer=pricer, books=money.books, region=region, observers=observers),
         gate=money.gate,
         repeats=money.repeats,
+        drain=settings.on_disconnect == "drain",
         embedder=backend,
         observers=observers,
     )

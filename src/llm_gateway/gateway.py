@@ -48,6 +48,7 @@ class Gateway:
         gate: Gate | None = None,
         limiter: Limiter | None = None,
         repeats: Repeats | None = None,
+        drain: bool = False,
         embedder: Embedder | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
@@ -64,8 +65,8 @@ class Gateway:
         self._tell = Telling(observers)
         self._clock = clock
         self._repeats: Repeats = repeats or NoRepeats()
-        self._flights: Flights[Answer] = Flights()
-        self._named: Flights[Answer] = Flights()
+        self._flights: Flights[Answer] = Flights(drain=drain)
+        self._named: Flights[Answer] = Flights(drain=drain)
         self._named_bodies: dict[bytes, str] = {}
         self._revocations = Revocations()
         self._gate.when_revoked(self._revocations.cut)
@@ -216,34 +217,40 @@ class Gateway:
 
         async def launch(publish: Publish) -> Answer:
             try:
-                return await self._ask_once(admission, named, publish)
+                return await self._ask_once(admission, named, publish, lambda: mine.is_abandoned)
             finally:
                 self._named_bodies.pop(seat, None)
 
         self._named_bodies[seat] = named.body
-        return await _ride(self._named.start(launch, seat), on_deltas)
+        mine = self._named.start(launch, seat)
+        return await _ride(mine, on_deltas)
 
-    async def _ask_once(self, admission: Admission, named: Named, publish: Publish) -> Answer:
+    async def _ask_once(
+        self, admission: Admission, named: Named, publish: Publish, is_abandoned: Callable[[], bool]
+    ) -> Answer:
         kept = await self._repeats.claim(named)
         if kept is not None:
             self._tell.step(admission.request_id, "repeated")
             return Answer(kept.completion, cost_nano_usd=0, cached=True)
         try:
-            return await self._ask(admission, publish, named)
+            return await self._ask(admission, publish, is_abandoned, named)
         except BaseException:  # there is no answer to keep; raised again
             await to_the_end(self._repeats.let_go(named))
             raise
 
     def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Answer]:
         async def launch(publish: Publish) -> Answer:
-            answer = await self._ask(admission, publish)
+            answer = await self._ask(admission, publish, lambda: flight.is_abandoned)
             if fingerprint is not None and worth_keeping(answer.completion):
                 await self._cache.put(fingerprint, answer.completion)
             return answer
 
-        return self._flights.start(launch, fingerprint)
+        flight = self._flights.start(launch, fingerprint)
+        return flight
 
-    async def _ask(self, admission: Admission, publish: Publish, named: Named | None = None) -> Answer:
+    async def _ask(
+        self, admission: Admission, publish: Publish, is_abandoned: Callable[[], bool], named: Named | None = None
+    ) -> Answer:
         """One call of the model. Whatever its end, what it spent is settled here, once."""
         purchase = self._purchase(admission)
         hold = await self._till.open(purchase)
@@ -257,7 +264,7 @@ class Gateway:
             async for batch in stream:
                 publish(batch)
             completion = stream.completion()
-            paid.append(Paid(completion.usage, "ok", completion))
+            paid.append(Paid(completion.usage, "client_disconnect" if is_abandoned() else "ok", completion))
             keeping = self._keeping(named, completion)
         except BaseException as error:  # booked, and raised again
             paid += self._spent(error, call, stream)

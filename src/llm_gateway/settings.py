@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     )
     llm_gateway_host: str = Field("127.0.0.1", description="What --host is when not given.")
     llm_gateway_port: int = Field(8080, ge=0, le=65535, description="What --port is when not given.")
+    on_disconnect: Literal["abort", "drain"] = Field(
+        "abort",
+        description="What becomes of a call whose caller left: ended at once and booked by what had arrived, or read "
+        "to its end (at most 32 at once, 60 s each), so that the ledger equals AWS's invoice.",
+    )
     drain_timeout: float = Field(
         10, ge=0, description="How long answers under way may take when the server is told to stop, seconds."
     )
@@ -116,7 +121,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("log_level", "log_format", "retired_models", "llm_gateway_transport"),
-        *("ledger", "unpriced", "cache_scope"),
+        *("ledger", "unpriced", "cache_scope", "on_disconnect"),
         mode="before",
     )
     @classmethod

@@ -205,18 +205,47 @@ async def test_another_keys_kept_answers_are_not_found(sandbox: Sandbox, tmp_pat
     assert ledger(tmp_path, "SELECT key_name FROM ledger ORDER BY key_name") == [("a",), ("b",)]
 
 
+async def booked_after_leaving(
+    sandbox: Sandbox, home: Path, text: str, *, stream: bool, before_first_byte: bool, **more: str
+) -> tuple[str, int, int, int]:
+    """Outcome, cost, output tokens and whether they are estimated, of a call whose caller leaves."""
+    sql = "SELECT outcome, cost_nano_usd, output_tokens, estimated FROM ledger"
+    async with gateway(sandbox, home, **more) as (url, http, _):
+        health = Door(http, url)
+        asked = {**CHAT, "stream": stream, "messages": [{"role": "user", "content": text}]}
+        asking = asyncio.ensure_future(http.post(f"{url}/v1/chat/completions", json=asked))
+        async with asyncio.timeout(30):
+            if before_first_byte:
+                while sandbox.open_now == 0:
+                    await health.status("GET", "/health")
+                asking.cancel()
+            else:
+                answer = await asking
+                await answer.content.readany()
+                answer.close()
+            while sandbox.open_now or not (found := ledger(home, sql)):
+                await health.status("GET", "/health")
+    ((outcome, cost, output_tokens, estimated),) = found
+    return outcome, cost, output_tokens, estimated
+
+
 async def test_a_caller_that_leaves_has_still_spent(sandbox: Sandbox, tmp_path: Path) -> None:
-    async with gateway(sandbox, tmp_path) as (url, http, _):
-        asked = {**CHAT, "stream": True, "messages": [{"role": "user", "content": "[[fault:stall]] a long story"}]}
-        stream = await http.post(f"{url}/v1/chat/completions", json=asked)
-        await stream.content.readany()
-        stream.close()
-        async with asyncio.timeout(20):
-            while not (found := ledger(tmp_path, "SELECT outcome, cost_nano_usd, estimated FROM ledger")):
-                await Door(http, url).status("GET", "/health")
-    ((outcome, cost, estimated),) = found
+    outcome, cost, _, estimated = await booked_after_leaving(
+        sandbox, tmp_path, "[[fault:stall]] a long story", stream=True, before_first_byte=False
+    )
     assert (outcome, estimated) == ("client_disconnect", 1)
     assert cost > 0
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_a_drained_answer_is_booked_as_aws_bills_it(stream: bool, sandbox: Sandbox, tmp_path: Path) -> None:
+    text = "[[fault:slow-first-token:1]] Say: " + "all of it " * 40
+    outcome, cost, output_tokens, estimated = await booked_after_leaving(
+        sandbox, tmp_path, text, stream=stream, before_first_byte=True, ON_DISCONNECT="drain"
+    )
+    assert (outcome, estimated) == ("client_disconnect", 0)
+    assert output_tokens >= 40
+    assert cost > output_tokens * 240
 
 
 @pytest.mark.parametrize("words", [("--budget", "much"), ("--window", "soon", "--budget", "1"), ("--expires", "never")])

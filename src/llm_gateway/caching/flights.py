@@ -1,7 +1,8 @@
 """Callers who ask the same at the same moment share one answer on its way.
 
-A flight runs in a task of its own, so that one caller's leaving does not end it; when the last caller has left it is
-cancelled. Whoever joins late gets first what has arrived so far.
+A flight runs in a task of its own, so that one caller's leaving does not end it. When the last caller has left it is
+cancelled; or it goes on for a while, that its end may tell what it cost (``drain``). Whoever joins late gets first what
+has arrived so far.
 """
 
 import asyncio
@@ -15,6 +16,15 @@ from llm_gateway.domain.errors import Overloaded
 Landed = TypeVar("Landed")
 Deltas = Sequence[Delta]
 Publish = Callable[[Deltas], None]
+
+
+MOST_DRAINS = 32
+_LONGEST_DRAIN_S = 60.0
+
+
+def _never() -> bool:
+    """For a flight that is over."""
+    return False
 
 
 def draining() -> Overloaded:
@@ -35,7 +45,10 @@ class Flight(Generic[Landed]):
         *,
         forget: Callable[[], None],
         ended: Callable[[], None],
+        may_drain: Callable[[], bool],
     ) -> None:
+        self.is_abandoned = False
+        self._may_drain = may_drain
         self._batches: list[Deltas] = []
         self._arrival = asyncio.Event()
         self._passengers = 0
@@ -51,9 +64,9 @@ class Flight(Generic[Landed]):
     def _end(self, task: asyncio.Future[Landed]) -> None:
         self._forget()
         self._ended()
-        self._forget = self._ended = (
-            _nothing  # they know this flight: with them it would wait for the garbage collector
-        )
+        # They know this flight: with them it would wait for the garbage collector.
+        self._forget = self._ended = _nothing
+        self._may_drain = _never
         self._arrival.set()
         if not task.cancelled():
             task.exception()  # marks it as seen: the callers may all have left
@@ -82,12 +95,19 @@ class Flight(Generic[Landed]):
 
     def __enter__(self) -> None:
         self._passengers += 1
+        self.is_abandoned = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._passengers -= 1
-        if self._passengers == 0 and not self._task.done():
+        if self._passengers > 0 or self._task.done():
+            return
+        self.is_abandoned = True
+        if self._may_drain():
+            timer = asyncio.get_running_loop().call_later(_LONGEST_DRAIN_S, self._task.cancel)
+            self._task.add_done_callback(lambda _: timer.cancel())
+        else:
             self.cancel()
 
     def cancel(self) -> None:
@@ -101,9 +121,12 @@ class Flight(Generic[Landed]):
 
 
 class Flights(Generic[Landed]):
-    """The answers on their way, by fingerprint."""
+    """The answers on their way, by fingerprint. With ``drain`` those that nobody waits for go on, at most
+    ``MOST_DRAINS`` at once and a minute each; without it, and beyond that, they end at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, drain: bool = False) -> None:
+        self._drain = drain
+        self._closing = False
         self._shared: dict[bytes, Flight[Landed]] = {}
         self._all: set[Flight[Landed]] = set()
 
@@ -120,14 +143,21 @@ class Flights(Generic[Landed]):
             if fingerprint is not None and self._shared.get(fingerprint) is flight:
                 del self._shared[fingerprint]
 
-        flight = Flight(launch, forget=forget, ended=lambda: self._all.discard(flight))
+        flight = Flight(
+            launch, forget=forget, ended=lambda: self._all.discard(flight), may_drain=self._may_drain_another
+        )
         self._all.add(flight)
         if fingerprint is not None:
             self._shared[fingerprint] = flight
         return flight
 
+    def _may_drain_another(self) -> bool:
+        draining = sum([flight.is_abandoned for flight in self._all])
+        return self._drain and not self._closing and draining <= MOST_DRAINS
+
     async def aclose(self) -> None:
         """Cancels what is still on its way and waits until it has been settled."""
+        self._closing = True
         flights = list(self._all)
         for flight in flights:
             flight.cancel()
