@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_gateway.access import keyring
-from llm_gateway.access.keyring import KeyRecord, KeyWish
+from llm_gateway.access.keyring import KeyRecord
 from llm_gateway.accounting import purses
+from llm_gateway.accounting.usage_query import usage
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.errors import InvalidRequest, Overloaded
+from llm_gateway.domain.keys import KeyWish
 from llm_gateway.domain.money import Budget, BudgetState, BudgetWindow, Limits
+from llm_gateway.domain.usage import UsageQuestion, UsageRow
 from llm_gateway.storage.contract import Database, Returned, StorageUnavailable, Transaction, Work
 
 
@@ -116,6 +119,10 @@ class Administration:
             InvalidRequest: the run has no budget, or not so much left.
         """
         return await self._write(lambda now_ms: purses.give(caller, to_run_id, nano_usd, now_ms))
+
+    async def usage(self, question: UsageQuestion) -> list[UsageRow]:
+        """What was spent, added up."""
+        return await self._read(lambda _: usage(question))
 
     async def set_limits(self, scope: str, scope_id: str, limits: Limits) -> None:
         """Limits of a ``team`` or a ``model`` (by short name); empty ones take them away."""

@@ -9,6 +9,7 @@ import structlog
 from llm_gateway.accounting.books_contract import Alert
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
+from llm_gateway.administration import Administration
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.backends.bedrock.credentials import AccessWish
 from llm_gateway.backends.bedrock.timeouts import Timeouts
@@ -55,13 +56,17 @@ class App:
 
         own_key = self.settings.llm_gateway_key
         return create_mcp_server(
-            self.gateway, self.reports, own_key=own_key.get_secret_value() if own_key is not None else None
+            self.gateway,
+            self.reports,
+            desk=self._desk(),
+            own_key=own_key.get_secret_value() if own_key is not None else None,
         )
 
     def http_site(self, bound_host: str) -> "ASGIApp":
         """The HTTP site, for a server bound to ``bound_host``."""
         from llm_gateway.surfaces.http_site import create_site
 
+        master = self.settings.admin_api_key
         return create_site(
             server=self.mcp_server(),
             gateway=self.gateway,
@@ -70,7 +75,12 @@ class App:
             allowed_hosts=self.settings.allowed_hosts,
             allowed_origins=self.settings.allowed_origins,
             limits=self._door_limits(),
+            desk=self._desk(),
+            master_key=master.get_secret_value() if master is not None else None,
         )
+
+    def _desk(self) -> Administration | None:
+        return Administration(self.money.database) if self.money.database is not None else None
 
     def _door_limits(self) -> "DoorLimits":
         from llm_gateway.surfaces.door_limits import DoorLimits

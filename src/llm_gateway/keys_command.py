@@ -7,9 +7,9 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from llm_gateway.access.keyring import KeyWish
 from llm_gateway.administration import Administration, NewKey
 from llm_gateway.domain.errors import ConfigurationError, GatewayError
+from llm_gateway.domain.keys import KeyWish
 from llm_gateway.money_rooms import open_database
 from llm_gateway.settings import Settings
 from llm_gateway.surfaces.money_words import (

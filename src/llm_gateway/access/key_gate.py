@@ -85,16 +85,17 @@ class KeyGate:
         known = self._known
         if known is None or self._clock() - self._read_at > STALE_AFTER_S:
             known = await self._read_or_fail()
-        if not known.by_hash:
-            return ANYBODY
         if token is None:
-            raise Unauthenticated(_MISSING)
+            if known.by_hash:
+                raise Unauthenticated(_MISSING)
+            return ANYBODY
         caller = self._caller(known, token)
-        if caller is None and self._clock() - self._read_at > _MISSED_AGAIN_S:
-            caller = self._caller(await self._read_or_fail(), token)
-        if caller is None:
+        if caller is None and self._clock() - self._read_at > _MISSED_AGAIN_S:  # it may have been made a moment ago
+            known = await self._read_or_fail()
+            caller = self._caller(known, token)
+        if caller is None and known.by_hash:
             raise Unauthenticated(_REFUSED)
-        return caller
+        return caller or ANYBODY
 
     def permit(self, caller: Caller, model: ResolvedModel) -> None:
         """See :class:`~llm_gateway.access.contract.Gate`."""
@@ -121,14 +122,16 @@ class KeyGate:
         """The limits of a ``team`` or a ``model``."""
         return None if self._known is None else self._known.limits.get((scope, scope_id))
 
-    async def refresh(self) -> None:
-        """Reads the keys anew if they changed.
+    async def refresh(self, older_than_s: float = 0.0) -> None:
+        """Reads the keys anew if they changed, unless that was done while this waited for its turn.
 
         Raises:
             StorageUnavailable: they cannot be read.
         """
         async with self._reading:
             before = self._known
+            if before is not None and self._clock() - self._read_at < older_than_s:
+                return
             if before is None:
                 salt = await self._database.write(lambda _: keyring.pepper())
                 after = await self._database.read(lambda _: self._read(salt))
@@ -153,7 +156,7 @@ class KeyGate:
 
     async def _read_or_fail(self) -> _Known:
         try:
-            await self.refresh()
+            await self.refresh(_MISSED_AGAIN_S)
         except StorageUnavailable as failed:
             raise Overloaded(
                 "the keys cannot be read now; try again in a moment", code="auth_backend_unavailable", retry_after_s=2

@@ -7,11 +7,12 @@ key was drawn when the tables were made) and its last four characters.
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
+from llm_gateway.domain.keys import KeyWish
 from llm_gateway.domain.money import Limits
 from llm_gateway.storage.contract import Row, Transaction
 
@@ -21,22 +22,6 @@ _COLUMNS = (
     *("created_at", "expires_at", "revoked_at"),
 )
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM api_keys"  # noqa: S608 - our own names
-
-_NONE = Limits()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyWish:
-    """A key to be made. ``models`` and ``places`` are globs, empty for all; ``expires_at`` milliseconds since 1970."""
-
-    name: str
-    team: str | None = None
-    models: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict[str, str])
-    limits: Limits = _NONE
-    run_budget_nano_usd: int | None = None
-    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """Tools that look before they leap: count_tokens, estimate_cost, and compare, which asks several models at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,14 +12,11 @@ from llm_gateway.domain.forecasts import TokenCount
 from llm_gateway.domain.requests import GenerateRequest
 from llm_gateway.gateway import Gateway
 from llm_gateway.surfaces import forecast_schemas as s
-from llm_gateway.surfaces.asking import Arguments, Asking
+from llm_gateway.surfaces.asking import Arguments, Asking, Offer
 from llm_gateway.surfaces.encoding import Json, encode_generation, usd
 from llm_gateway.surfaces.generate_arguments import decode_generate
 from llm_gateway.surfaces.json_values import a_list, filled_text
 from llm_gateway.surfaces.wire_errors import error_body, internal_error_body
-
-Offer = tuple[str, str, tuple[s.Schema, s.Schema], Callable[[Arguments, Asking], Awaitable[Json]], ToolAnnotations]
-"""Name, description, schemas of arguments and result, the work, hints."""
 
 _MOST_MODELS = 10
 

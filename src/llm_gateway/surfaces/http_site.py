@@ -12,14 +12,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from llm_gateway import __version__
+from llm_gateway.administration import Administration
 from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
+from llm_gateway.surfaces.admin_api import AdminDoor
 from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 from llm_gateway.surfaces.door_guard import DoorGuard
 from llm_gateway.surfaces.door_limits import DoorLimits
-from llm_gateway.surfaces.identity import KeyGuard
-from llm_gateway.surfaces.mcp_tools import new_request_id
+from llm_gateway.surfaces.identity import KeyGuard, is_admins
 from llm_gateway.surfaces.openai_api.routes import OpenAiDoor
+from llm_gateway.surfaces.request_ids import new_request_id
 
 TRANSPORTS = {"streamable-http": "/mcp", "sse": "/sse"}
 _LIMITS = DoorLimits()
@@ -34,6 +36,8 @@ def create_site(
     allowed_hosts: Iterable[str] = (),
     allowed_origins: Iterable[str] = (),
     limits: DoorLimits = _LIMITS,
+    desk: Administration | None = None,
+    master_key: str | None = None,
 ) -> ASGIApp:
     """The site for one process. Its lifespan closes the gateway.
 
@@ -81,12 +85,13 @@ def create_site(
             Route("/messages/", endpoint=sse),
         ],
     )
-    doors = _doors_of_v1(site, gateway, reports, limits)
+    admin = AdminDoor(desk, master_key, limits)
+    doors = _doors(site, admin, gateway, reports, limits)
     doors = KeyGuard(doors, gateway, new_request_id)
     return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
 
 
-def _doors_of_v1(site: ASGIApp, gateway: Gateway, reports: Reports, limits: DoorLimits) -> ASGIApp:
+def _doors(site: ASGIApp, admin: ASGIApp, gateway: Gateway, reports: Reports, limits: DoorLimits) -> ASGIApp:
     """``/v1`` goes past Starlette's router, whose layers would cost as much as a door itself."""
     openai = OpenAiDoor(gateway=gateway, reports=reports, limits=limits)
     anthropic = AnthropicDoor(gateway, limits=limits)
@@ -94,6 +99,9 @@ def _doors_of_v1(site: ASGIApp, gateway: Gateway, reports: Reports, limits: Door
     async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
         v1 = anthropic if path.startswith("/v1/messages") else openai
-        await (v1 if path.startswith("/v1/") else site)(scope, receive, send)
+        if path.startswith("/v1/"):
+            await v1(scope, receive, send)
+        else:
+            await (admin if is_admins(path) else site)(scope, receive, send)
 
     return by_path

@@ -109,7 +109,7 @@ class KeyGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or scope["path"] in _OPEN or _is_admins(scope["path"]):
+        if scope["type"] != "http" or scope["path"] in _OPEN or is_admins(scope["path"]):
             await self._site(scope, receive, send)
             return
         try:
@@ -120,7 +120,8 @@ class KeyGuard:
         await self._site({**scope, CALLER: caller}, receive, send)
 
 
-def _is_admins(path: str) -> bool:
+def is_admins(path: str) -> bool:
+    """Whether a path is the administrators'."""
     return path == "/admin" or path.startswith("/admin/")
 
 

@@ -4,7 +4,6 @@ Arguments are decoded by our own checks (FastMCP would answer in pydantic's word
 structured content in both MCP eras.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -16,28 +15,23 @@ from mcp.types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
 from llm_gateway import __version__
+from llm_gateway.administration import Administration
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Delta, TextDelta
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.gateway import Gateway, OnDeltas
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces import tool_schemas
-from llm_gateway.surfaces.asking import Arguments, Asking
+from llm_gateway.surfaces.asking import Arguments, Asking, Work
 from llm_gateway.surfaces.encoding import Json, encode_card, encode_generation, encode_stats
 from llm_gateway.surfaces.forecast_tools import forecast_tools
 from llm_gateway.surfaces.generate_arguments import decode_generate, take_terms
 from llm_gateway.surfaces.identity import caller_of, on_terms
 from llm_gateway.surfaces.json_values import a_word, filled_text, only
+from llm_gateway.surfaces.money_tools import money_tools
 from llm_gateway.surfaces.quick_calls import Identify, Report, ToolAnswer, answer_quickly, failed, shown
+from llm_gateway.surfaces.request_ids import new_request_id
 from llm_gateway.surfaces.wire_errors import error_body, internal_error_body
-
-Work = Callable[[Arguments, Asking], Awaitable[Json]]
-"""Arguments, and who asks how, to the result."""
-
-
-def new_request_id() -> str:
-    """``req_`` and 24 hexadecimal digits."""
-    return "req_" + os.urandom(12).hex()
 
 
 class GatewayTool(Tool):
@@ -119,7 +113,9 @@ def _identifying(gateway: Gateway, own_key: str | None) -> Identify:
     return identify
 
 
-def create_mcp_server(gateway: Gateway, reports: Reports, *, own_key: str | None = None) -> FastMCP:
+def create_mcp_server(
+    gateway: Gateway, reports: Reports, *, desk: Administration | None = None, own_key: str | None = None
+) -> FastMCP:
     """A fresh server with its tools; one instance can be served once. ``own_key`` is the key of whoever speaks over
     standard input and output; over HTTP each request bears its own."""
 
@@ -154,7 +150,7 @@ def create_mcp_server(gateway: Gateway, reports: Reports, *, own_key: str | None
         offer("generate", s.GENERATE, (s.GENERATE_INPUT, s.GENERATE_OUTPUT), generate, asking),
         offer("list_models", s.LIST_MODELS, (s.LIST_MODELS_INPUT, s.LIST_MODELS_OUTPUT), list_models, reading),
         offer("get_stats", s.GET_STATS, (s.GET_STATS_INPUT, s.GET_STATS_OUTPUT), get_stats, reading),
-        *[offer(*each) for each in forecast_tools(gateway)],
+        *[offer(*each) for each in (*forecast_tools(gateway), *money_tools(desk))],
     ]
     server = FastMCP(
         "llm-gateway",

@@ -26,7 +26,7 @@ from llm_gateway.surfaces.http_body import CallerLeft, while_there
 from llm_gateway.surfaces.http_headers import Headers, cache_mode, early_headers, error_headers, generation_headers
 from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
-from llm_gateway.surfaces.mcp_tools import new_request_id
+from llm_gateway.surfaces.request_ids import new_request_id
 from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, status_of_error
 
 PATH = "/v1/messages"
