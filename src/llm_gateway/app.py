@@ -125,6 +125,7 @@ def create_app(settings: Settings) -> App:
         pricer=pricer,
         till=Till(pricer=pricer, books=money.books, region=region, observers=observers),
         gate=money.gate,
+        limiter=money.limiter,
         repeats=money.repeats,
         drain=settings.on_disconnect == "drain",
         embedder=backend,

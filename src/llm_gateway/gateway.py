@@ -183,8 +183,9 @@ class Gateway:
         return model
 
     def _tokens(self, call: ModelCall) -> tuple[int, int]:
-        """What AWS's quota counts when a call begins: its input, and the longest answer."""
-        return self._backend.estimate(call).input_tokens, self._backend.worst_case(call).answer_tokens
+        """The most that a call can take of its limits: its input, and the longest answer."""
+        worst = self._backend.worst_case(call)
+        return worst.input_tokens, worst.answer_tokens
 
     async def _answer(self, admission: Admission, on_deltas: OnDeltas | None) -> Answer:
         if admission.caller.idempotency_key is not None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_gateway.access import keyring
-from llm_gateway.access.contract import Gate, OpenGate
+from llm_gateway.access.contract import Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.access.key_gate import KeyGate
+from llm_gateway.access.memory_limiter import MemoryLimiter
 from llm_gateway.access.schema import ACCESS_TABLES
 from llm_gateway.accounting.books_contract import Alert, Books, NoBooks
 from llm_gateway.accounting.schema import MONEY_TABLES
@@ -28,6 +29,7 @@ class MoneyRooms:
     database: Database | None
     books: Books
     gate: Gate
+    limiter: Limiter
     repeats: Repeats
 
     def start(self) -> None:
@@ -54,7 +56,7 @@ def open_database(settings: Settings) -> Database:
 def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> MoneyRooms:
     """The rooms as the settings want them."""
     if settings.ledger == "off":
-        return MoneyRooms(None, NoBooks(), OpenGate(), MemoryRepeats())
+        return MoneyRooms(None, NoBooks(), OpenGate(), NoLimits(), MemoryRepeats())
     database = open_database(settings)
     books = SqlBooks(
         database,
@@ -65,7 +67,8 @@ def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> Mone
         on_alert=on_alert,
     )
     gate = KeyGate(database, region=settings.aws_region, cache_scope=settings.cache_scope)
-    return MoneyRooms(database, books, gate, SqlRepeats(database, owner=books.owner, lives=lives))
+    limiter = MemoryLimiter(gate.limits_of, max_wait_s=settings.queue_max_wait)
+    return MoneyRooms(database, books, gate, limiter, SqlRepeats(database, owner=books.owner, lives=lives))
 
 
 async def has_keys(settings: Settings) -> bool:

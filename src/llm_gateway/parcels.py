@@ -78,4 +78,5 @@ def release(admission: Admission, answer: Answer, latency_ms: float) -> Generati
         latency_ms=latency_ms,
         cost_nano_usd=answer.cost_nano_usd,
         warnings=model.warnings + answer.completion.warnings,
+        standing=admission.ticket.standing,
     )

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     budget_clamp: bool = Field(
         True, description="Lower max_tokens to what a budget can still pay; false: refuse the call."
     )
+    queue_max_wait: float = Field(
+        0, ge=0, description="How long a request waits for room in its rate limits before it is refused, seconds."
+    )
     cache_scope: Literal["key", "team", "shared"] = Field(
         "key", description="Who shares kept answers, where there are keys."
     )
@@ -169,6 +172,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
         *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout", "drain_timeout"),
+        "queue_max_wait",
     )
     @classmethod
     def _finite(cls, given: float) -> float:

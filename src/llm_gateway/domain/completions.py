@@ -95,7 +95,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """What leaves the gateway for one request. ``cost_nano_usd`` is ``None`` when no price is known, never 0 then."""
+    """What leaves the gateway for one request. ``cost_nano_usd`` is ``None`` when no price is known, never 0 then.
+
+    ``standing`` tells how the caller stands with its rate limits, as OpenAI's ``x-ratelimit-*`` headers.
+    """
 
     request_id: str
     model: str
@@ -105,3 +108,4 @@ class Generation:
     latency_ms: float
     cost_nano_usd: int | None
     warnings: tuple[str, ...] = ()
+    standing: Mapping[str, str] | None = None

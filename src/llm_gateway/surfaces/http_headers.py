@@ -51,10 +51,16 @@ def generation_headers(generation: Generation, cache: CacheMode) -> Headers:
     if generation.cost_nano_usd is not None:
         cost = Decimal(generation.cost_nano_usd) / _NANO
         headers.append((b"x-llm-gateway-cost-usd", f"{cost.normalize():f}".encode()))
+    headers += standing_headers(generation)
     if generation.warnings:
         told = _UNSENDABLE.sub("?", "; ".join(generation.warnings))[:_LONGEST_WARNING]
         headers.append((b"x-llm-gateway-warnings", told.encode("ascii")))
     return headers
+
+
+def standing_headers(generation: Generation) -> Headers:
+    """How the caller stands with its rate limits."""
+    return [(name.encode(), told.encode()) for name, told in (generation.standing or {}).items()]
 
 
 def error_headers(error: GatewayError) -> Headers:

@@ -14,7 +14,7 @@ from llm_gateway.domain.errors import GatewayError, InvalidRequest, UnsupportedF
 from llm_gateway.gateway import Gateway
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.encoding import usd
-from llm_gateway.surfaces.http_headers import cache_mode
+from llm_gateway.surfaces.http_headers import cache_mode, standing_headers
 from llm_gateway.surfaces.openai_api.answers import chat_completion, cost_text
 from llm_gateway.surfaces.openai_api.chat_request import ChatAsk, decode_chat
 from llm_gateway.surfaces.openai_api.chunks import ChunkWriter
@@ -91,7 +91,7 @@ def _told(ask: ChatAsk, generation: Generation) -> list[tuple[bytes, bytes]]:
     headers = _known_early(ask, generation.model, cached=generation.cached)
     if generation.cost_nano_usd is not None:
         headers.append((b"x-llm-gateway-cost-usd", cost_text(generation.cost_nano_usd)))
-    return headers
+    return headers + standing_headers(generation)
 
 
 def _by_the_callers_numbers(error: InvalidRequest | UnsupportedFeature, origins: Sequence[int]) -> GatewayError:
