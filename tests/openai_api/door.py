@@ -51,7 +51,7 @@ class Door:
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Waits for something that is about to happen elsewhere."""
-    give_up_at = time.monotonic() + 3
+    give_up_at = time.monotonic() + 20
     while not is_so():
         assert time.monotonic() < give_up_at
         await asyncio.sleep(0.01)

@@ -151,7 +151,7 @@ async def test_the_tools_describe_themselves(mode: str) -> None:
     async with asking(build_house(), mode) as client:
         tools = {tool.name: tool for tool in await client.list_tools()}
         info = client.server_info
-    assert set(tools) == {"generate", "list_models", "get_stats", "count_tokens", "estimate_cost", "compare"}
+    assert set(tools) == {"generate", "list_models", "get_stats", "count_tokens", "estimate_cost", "compare", "embed"}
     assert info is not None
     assert (info.name, info.version) == ("llm-gateway", __version__)
     for tool in tools.values():

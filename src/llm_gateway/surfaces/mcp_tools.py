@@ -23,6 +23,7 @@ from llm_gateway.gateway import Gateway, OnDeltas
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces import tool_schemas
 from llm_gateway.surfaces.asking import Arguments, Asking, Work
+from llm_gateway.surfaces.embed_tool import embed_tool
 from llm_gateway.surfaces.encoding import Json, encode_card, encode_generation, encode_stats
 from llm_gateway.surfaces.forecast_tools import forecast_tools
 from llm_gateway.surfaces.generate_arguments import decode_generate, take_terms
@@ -150,7 +151,7 @@ def create_mcp_server(
         offer("generate", s.GENERATE, (s.GENERATE_INPUT, s.GENERATE_OUTPUT), generate, asking),
         offer("list_models", s.LIST_MODELS, (s.LIST_MODELS_INPUT, s.LIST_MODELS_OUTPUT), list_models, reading),
         offer("get_stats", s.GET_STATS, (s.GET_STATS_INPUT, s.GET_STATS_OUTPUT), get_stats, reading),
-        *[offer(*each) for each in (*forecast_tools(gateway), *money_tools(desk))],
+        *[offer(*each) for each in (*forecast_tools(gateway), embed_tool(gateway), *money_tools(desk))],
     ]
     server = FastMCP(
         "llm-gateway",
