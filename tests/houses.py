@@ -28,6 +28,8 @@ TODAY = date(2026, 11, 21)
 class Notebook:
     """An observer that writes everything down."""
 
+    wants_steps = True
+
     def __init__(self) -> None:
         self.attempts: list[PaidAttempt] = []
         self.records: list[RequestRecord] = []

@@ -255,7 +255,9 @@ class Gateway:
         """One call of the model. Whatever its end, what it spent is settled here, once."""
         purchase = self._purchase(admission)
         hold = await self._till.open(purchase)
-        call = replace(admission.call, answer_cap_tokens=hold.answer_tokens)
+        call = admission.call
+        if hold.answer_tokens is not None:
+            call = replace(call, answer_cap_tokens=hold.answer_tokens)
         self._tell.step(admission.request_id, "asking", model_id=call.model.invoked_id)
         paid: list[Paid] = []
         keeping: Keeping | None = None
@@ -291,7 +293,7 @@ class Gateway:
             caller=admission.caller,
             model=call.model,
             tier=call.request.service_tier,
-            estimate=backend.estimate(call),
+            estimate=lambda: backend.estimate(call),
             worst_case=lambda: backend.worst_case(call),
         )
 

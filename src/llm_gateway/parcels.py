@@ -1,7 +1,8 @@
 """The forms that a request takes on its way, and what is said of them. Pure."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from llm_gateway.access.contract import Ticket
 from llm_gateway.accounting.books_contract import Hold
@@ -13,8 +14,7 @@ from llm_gateway.domain.requests import ModelCall, ResolvedModel
 _KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A request that may be answered, and its place within the limits."""
 
     call: ModelCall
@@ -23,8 +23,7 @@ class Admission:
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it. The cost
     is ``None`` where no price is known."""
 

@@ -6,10 +6,10 @@ Law: nothing here can be interrupted half-way. A caller who leaves meanwhile lea
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
-from llm_gateway.accounting.books_contract import Books, Hold, Intent, LedgerRow, WorstCost
+from llm_gateway.accounting.books_contract import NOTHING_HELD, Books, Hold, Intent, LedgerRow, WorstCost
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import WorstCase
 from llm_gateway.domain.callers import Caller
@@ -23,20 +23,18 @@ Keeping = Callable[[int | None], Work[Any] | None]
 """What keeps an answer, by its cost in nano-dollars."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class Purchase(NamedTuple):
     """A call of a model before it is made. ``estimate`` is its input; ``worst_case`` what it can take at the most."""
 
     request_id: str
     caller: Caller
     model: ResolvedModel
     tier: str | None
-    estimate: Usage
+    estimate: Callable[[], Usage]
     worst_case: Callable[[], WorstCase]
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(NamedTuple):
     """What a call turned out to be. ``told`` is what has arrived, whole or not; it names what served in the end."""
 
     usage: Usage
@@ -62,7 +60,9 @@ class Till:
             Overloaded: the ledger cannot be written; do not ask the model.
         """
         self._pricer.prepare_soon(purchase.model)
-        if_crashed = self._row(_new_id(), purchase, Paid(purchase.estimate, "crashed"))
+        if not self._books.keeps:
+            return NOTHING_HELD
+        if_crashed = self._row(_new_id(), purchase, Paid(purchase.estimate(), "crashed"))
         intent = Intent(if_crashed=if_crashed, worst=lambda: self._worst(purchase))
         opening = asyncio.ensure_future(self._books.open(intent))
         try:
@@ -83,7 +83,8 @@ class Till:
         for row in rows:
             self._tell(row)
         also = keeping(rows[0].cost_nano_usd) if keeping is not None and rows else None
-        await to_the_end(self._books.settle(hold, rows, also))
+        if self._books.keeps:
+            await to_the_end(self._books.settle(hold, rows, also))
         return [row.cost_nano_usd for row in rows]
 
     async def _give_back(self, opening: "asyncio.Future[Hold]") -> None:

@@ -33,7 +33,7 @@ class Vectors:
             caller=caller,
             model=call.model,
             tier=None,
-            estimate=Usage(likely, 0, estimated=True),
+            estimate=lambda: Usage(likely, 0, estimated=True),
             worst_case=lambda: WorstCase(sent_bytes, 0, 0),
         )
         ticket = await self._limiter.admit(Demand(caller, call.model.name, lambda: (likely, 0)))

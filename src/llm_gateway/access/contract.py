@@ -1,8 +1,7 @@
 """What the gateway and its doors ask of whoever guards them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.requests import ResolvedModel
@@ -43,8 +42,7 @@ class OpenGate:
         """There is nothing to revoke."""
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a request asks of the limits. ``tokens`` gives its input and its longest answer, in tokens; it is asked only
     where tokens are limited."""
 

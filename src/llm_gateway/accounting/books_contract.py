@@ -6,7 +6,7 @@ known), and settled or released after it, once. What ``settle`` was told is dura
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Usage
@@ -64,8 +64,7 @@ class Intent:
     worst: Callable[[], WorstCost]
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """What an open call has reserved. ``answer_tokens`` is the longest answer that the purses can pay where that is
     less than what was asked for; then ``clamped_by`` says whose purse it was."""
 
@@ -83,7 +82,9 @@ class Alert:
 
 
 class Books(Protocol):
-    """Ledger, purses and what is reserved of them."""
+    """Ledger, purses and what is reserved of them. Without ``keeps`` nothing is written down: nobody need ask."""
+
+    keeps: bool
 
     async def open(self, intent: Intent) -> Hold:
         """Reserves the worst case in every purse that the call draws on, or in none.
@@ -104,12 +105,17 @@ class Books(Protocol):
         ...
 
 
+NOTHING_HELD = Hold("")
+
+
 class NoBooks:
     """Writes nothing down: no ledger, no purses."""
 
+    keeps = False
+
     async def open(self, intent: Intent) -> Hold:
         """Reserves nothing."""
-        return Hold("")
+        return NOTHING_HELD
 
     async def settle(self, hold: Hold, rows: Sequence[LedgerRow], also: Work[Any] | None = None) -> None:
         """Forgets at once."""

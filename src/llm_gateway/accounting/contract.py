@@ -1,15 +1,13 @@
 """What the gateway asks of whoever knows prices."""
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.requests import ResolvedModel
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """What one call cost, in whole nano-dollars, and whose price that is.
 
     ``source`` and ``checked_on`` tell where the price was read and when (``None``: the source does not say).

@@ -32,6 +32,8 @@ def _nobody(_: Alert) -> None:
 class SqlBooks:
     """Books in one database, shared by any number of processes. ``hold_s`` is longer than the longest request."""
 
+    keeps = True
+
     def __init__(
         self,
         database: Database,

@@ -22,66 +22,64 @@ MOST_DRAINS = 32
 _LONGEST_DRAIN_S = 60.0
 
 
-def _never() -> bool:
-    """For a flight that is over."""
-    return False
-
-
 def draining() -> Overloaded:
     """The gateway stops."""
     return Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
 
 
-def _nothing() -> None:
-    """For a flight that is over."""
-
-
 class Flight(Generic[Landed]):
     """One answer on its way; made by :class:`Flights`. A caller waits for it inside ``with flight:``."""
+
+    __slots__ = (
+        "__weakref__",
+        "_arrival",
+        "_batches",
+        "_flights",
+        "_passengers",
+        "_task",
+        "fingerprint",
+        "is_abandoned",
+    )
 
     def __init__(
         self,
         launch: Callable[[Publish], Coroutine[Any, Any, Landed]],
-        *,
-        forget: Callable[[], None],
-        ended: Callable[[], None],
-        may_drain: Callable[[], bool],
+        flights: "Flights[Landed]",
+        fingerprint: bytes | None,
     ) -> None:
+        self.fingerprint = fingerprint
         self.is_abandoned = False
-        self._may_drain = may_drain
+        self._flights = flights
         self._batches: list[Deltas] = []
-        self._arrival = asyncio.Event()
+        self._arrival: asyncio.Event | None = None  # made by the first who waits for deltas
         self._passengers = 0
-        self._forget = forget
-        self._ended = ended
         self._task = asyncio.ensure_future(launch(self._publish))
         self._task.add_done_callback(self._end)
 
     def _publish(self, deltas: Deltas) -> None:
         self._batches.append(deltas)
-        self._arrival.set()
+        if self._arrival is not None:
+            self._arrival.set()
 
     def _end(self, task: asyncio.Future[Landed]) -> None:
-        self._forget()
-        self._ended()
-        # They know this flight: with them it would wait for the garbage collector.
-        self._forget = self._ended = _nothing
-        self._may_drain = _never
-        self._arrival.set()
+        self._flights.ended(self)
+        if self._arrival is not None:
+            self._arrival.set()
         if not task.cancelled():
             task.exception()  # marks it as seen: the callers may all have left
 
     async def deltas(self) -> AsyncGenerator[Deltas]:
         """Batches from the first on; ends with the flight, whatever its end. Nobody waits for a slower reader."""
         seen = 0
+        arrival = self._arrival = self._arrival or asyncio.Event()
         while True:
             while seen < len(self._batches):
                 yield self._batches[seen]
                 seen += 1
             if self._task.done():
                 return
-            self._arrival.clear()
-            await self._arrival.wait()
+            arrival.clear()
+            await arrival.wait()
 
     async def landed(self) -> Landed:
         """The flight's result, or the error it ended with: ``draining`` where the gateway ended it."""
@@ -104,7 +102,7 @@ class Flight(Generic[Landed]):
         if self._passengers > 0 or self._task.done():
             return
         self.is_abandoned = True
-        if self._may_drain():
+        if self._flights.may_drain_another():
             timer = asyncio.get_running_loop().call_later(_LONGEST_DRAIN_S, self._task.cancel)
             self._task.add_done_callback(lambda _: timer.cancel())
         else:
@@ -112,7 +110,7 @@ class Flight(Generic[Landed]):
 
     def cancel(self) -> None:
         """Ends the flight at once; nobody can join it any more."""
-        self._forget()
+        self._flights.forget(self)
         self._task.cancel()
 
     async def ended(self) -> None:
@@ -139,19 +137,24 @@ class Flights(Generic[Landed]):
     ) -> Flight[Landed]:
         """A new flight; others find it under ``fingerprint``, nobody where that is ``None``."""
 
-        def forget() -> None:
-            if fingerprint is not None and self._shared.get(fingerprint) is flight:
-                del self._shared[fingerprint]
-
-        flight = Flight(
-            launch, forget=forget, ended=lambda: self._all.discard(flight), may_drain=self._may_drain_another
-        )
+        flight = Flight(launch, self, fingerprint)
         self._all.add(flight)
         if fingerprint is not None:
             self._shared[fingerprint] = flight
         return flight
 
-    def _may_drain_another(self) -> bool:
+    def forget(self, flight: Flight[Landed]) -> None:
+        """Nobody joins it any more."""
+        if flight.fingerprint is not None and self._shared.get(flight.fingerprint) is flight:
+            del self._shared[flight.fingerprint]
+
+    def ended(self, flight: Flight[Landed]) -> None:
+        """It is not on its way any more."""
+        self.forget(flight)
+        self._all.discard(flight)
+
+    def may_drain_another(self) -> bool:
+        """Whether a flight that was just abandoned may go on."""
         draining = sum([flight.is_abandoned for flight in self._all])
         return self._drain and not self._closing and draining <= MOST_DRAINS
 

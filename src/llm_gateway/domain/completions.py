@@ -93,8 +93,7 @@ class Completion:
     guardrail_trace: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Generation(NamedTuple):
     """What leaves the gateway for one request. ``cost_nano_usd`` is ``None`` when no price is known, never 0 then.
 
     ``standing`` tells how the caller stands with its rate limits, as OpenAI's ``x-ratelimit-*`` headers.

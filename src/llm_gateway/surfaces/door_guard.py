@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSPECIFIED = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
+_MOST_KNOWN, _LONGEST_KNOWN = 256, 256
 _BLANKS = (b" ", b"\t")  # no part of a header's value (RFC 9110, 5.5), but the HTTP parser leaves them at its end
 
 
@@ -44,6 +45,7 @@ class DoorGuard:
         named = {_name_of(host) for host in allowed_hosts}
         self._any_host = bound_host in _UNSPECIFIED and not named
         self._hosts = named | _LOOPBACK | {bound_host.lower()}
+        self._known: set[tuple[bytes, bytes | None]] = set()  # the same few are welcomed again and again
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,10 +57,18 @@ class DoorGuard:
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        host = _name_of(headers.get(b"host", b"").decode("latin-1"))
+        host, origin = headers.get(b"host", b""), headers.get(b"origin")
+        if (host, origin) in self._known:
+            return None
+        refusal = self._judge(host, origin)
+        if refusal is None and len(self._known) < _MOST_KNOWN and len(host) + len(origin or b"") <= _LONGEST_KNOWN:
+            self._known.add((host, origin))
+        return refusal
+
+    def _judge(self, told_host: bytes, origin: bytes | None) -> JSONResponse | None:
+        host = _name_of(told_host.decode("latin-1"))
         if not self._any_host and host not in self._hosts:
             return _refused(421, "unknown_host", "this Host is not served here; add it to ALLOWED_HOSTS")
-        origin = headers.get(b"origin")
         if origin is not None and not self._welcome(origin.decode("latin-1").lower(), host):
             return _refused(403, "forbidden_origin", "this Origin is not allowed; add it to ALLOWED_ORIGINS")
         return None

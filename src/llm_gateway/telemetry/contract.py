@@ -1,15 +1,14 @@
 """What the gateway tells, and to whom."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Usage
 from llm_gateway.domain.requests import GenerateRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaidAttempt:
+class PaidAttempt(NamedTuple):
     """One call of a model that was paid for, or may have been. ``request_id`` is of the request that caused it.
 
     ``outcome`` is ``ok``, an error's code, or ``client_disconnect``. A cost of ``None`` means that no price is known.
@@ -23,8 +22,7 @@ class PaidAttempt:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestRecord:
+class RequestRecord(NamedTuple):
     """How one request ended.
 
     ``request`` is ``None`` where it could not be decoded, or asked for vectors. ``outcome`` is ``ok`` or the error's
@@ -34,12 +32,12 @@ class RequestRecord:
     """
 
     request_id: str
-    request: GenerateRequest | None = None
-    caller: Caller = ANYBODY
     model: str | None
     model_id: str | None
     outcome: str
     latency_ms: float
+    request: GenerateRequest | None = None
+    caller: Caller = ANYBODY
     cached: bool = False
     shared: bool = False
     completion: Completion | None = None
@@ -47,7 +45,12 @@ class RequestRecord:
 
 
 class Observer(Protocol):
-    """Whoever wants to know. Must be quick and must not raise."""
+    """Whoever wants to know. Must be quick and must not raise. ``step`` is told where ``wants_steps`` says so."""
+
+    @property
+    def wants_steps(self) -> bool:
+        """Whether :meth:`step` does anything."""
+        ...
 
     def attempt_paid(self, attempt: PaidAttempt) -> None:
         """Called once for each paid call, before its answer reaches anybody."""

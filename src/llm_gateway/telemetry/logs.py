@@ -87,17 +87,16 @@ class RequestLog:
     def __init__(self, *, log_prompts: bool = False) -> None:
         self._log_prompts = log_prompts
         self._least = _setup.level if _setup else LEVELS["INFO"]
-        self._is_debug = self._least <= LEVELS["DEBUG"]
+        self.wants_steps = self._least <= LEVELS["DEBUG"]
         self._lines = _setup.lines if _setup and not _setup.human else None
 
     def step(self, request_id: str, event: str, **facts: object) -> None:
         """A station, at DEBUG."""
-        if self._is_debug:
-            self._write("debug", event, {"request_id": request_id, **facts})
+        self._write("debug", event, {"request_id": request_id, **facts})
 
     def attempt_paid(self, attempt: PaidAttempt) -> None:
         """At DEBUG; an attempt that broke or was abandoned at INFO, since nobody else would tell what it cost."""
-        if attempt.outcome == "ok" and not self._is_debug:
+        if attempt.outcome == "ok" and not self.wants_steps:
             return
         facts: dict[str, object] = {
             "request_id": attempt.request_id,

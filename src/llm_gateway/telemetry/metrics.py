@@ -31,6 +31,8 @@ class _Tally:
 class MetricsTracker:
     """Counts requests as they end and calls as they are paid."""
 
+    wants_steps = False
+
     def __init__(self, *, now: Callable[[], datetime] = _now) -> None:
         self._since = now().isoformat(timespec="seconds")
         self._succeeded = self._failed = self._hits = self._misses = 0
@@ -94,6 +96,8 @@ class MetricsTracker:
 
 class NoMetrics:
     """Counts nothing: every figure stays 0."""
+
+    wants_steps = False
 
     def __init__(self, *, now: Callable[[], datetime] = _now) -> None:
         self._empty = replace(MetricsTracker(now=now).snapshot(), enabled=False)

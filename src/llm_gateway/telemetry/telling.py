@@ -10,10 +10,11 @@ class Telling:
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
+        self._curious = tuple([observer for observer in observers if observer.wants_steps])
 
     def step(self, request_id: str, event: str, **facts: object) -> None:
         """A station on the way of a request."""
-        for observer in self._observers:
+        for observer in self._curious:
             observer.step(request_id, event, **facts)
 
     def ended(self, record: RequestRecord) -> None:

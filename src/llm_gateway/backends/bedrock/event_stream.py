@@ -11,7 +11,7 @@ from zlib import crc32
 MAX_FRAME_BYTES = 24 * 1024 * 1024
 """botocore's own limit of a payload; a longer claim is refused at once, a shorter one is waited for."""
 
-_PRELUDE = struct.Struct(">III")
+_LENGTHS = struct.Struct(">II")
 _CRC = struct.Struct(">I")
 _LENGTH = struct.Struct(">H")
 _PRELUDE_BYTES = 12
@@ -91,17 +91,14 @@ class FrameSplitter:
         """Adds the whole frames; returns where the first frame begins that is not whole."""
         at, end = 0, len(data)
         while end - at >= _PRELUDE_BYTES:
-            total, headers_bytes, prelude_crc = _PRELUDE.unpack_from(data, at)
-            checked = crc32(data[at : at + 8])
-            if checked != prelude_crc:
-                raise BrokenFrame("the checksum of a frame's prelude is wrong")
-            if not _SMALLEST_FRAME_BYTES + headers_bytes <= total <= MAX_FRAME_BYTES:
-                raise BrokenFrame(f"a frame claims {total} bytes with {headers_bytes} of headers")
-            if end - at < total:
+            total, headers_bytes = _LENGTHS.unpack_from(data, at)
+            if end - at < total or total < _SMALLEST_FRAME_BYTES + headers_bytes:
+                _check_prelude(data, at)
                 self._needed = total
                 return at
             tail = at + total - 4
-            if crc32(data[at + 8 : tail], checked) != _CRC.unpack_from(data, tail)[0]:
+            if crc32(data[at:tail]) != _CRC.unpack_from(data, tail)[0]:
+                _check_prelude(data, at)
                 raise BrokenFrame("the checksum of a frame is wrong")
             payload_at = at + _PRELUDE_BYTES + headers_bytes
             headers = data[at + _PRELUDE_BYTES : payload_at]
@@ -109,6 +106,16 @@ class FrameSplitter:
             at += total
         self._needed = _PRELUDE_BYTES
         return at
+
+
+def _check_prelude(data: bytes, at: int) -> None:
+    """Whether the lengths may be believed. A frame that is there already is checked as a whole, these eight bytes too;
+    one that is not must not be waited for in vain."""
+    if crc32(data[at : at + 8]) != _CRC.unpack_from(data, at + 8)[0]:
+        raise BrokenFrame("the checksum of a frame's prelude is wrong")
+    total, headers_bytes = _LENGTHS.unpack_from(data, at)
+    if not _SMALLEST_FRAME_BYTES + headers_bytes <= total <= MAX_FRAME_BYTES:
+        raise BrokenFrame(f"a frame claims {total} bytes with {headers_bytes} of headers")
 
 
 def _read_head(data: bytes) -> Head:

@@ -4,7 +4,7 @@ A request for a model without a card goes as it was asked, but for the bounds th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from llm_gateway.backends.bedrock import tool_names
 from llm_gateway.backends.bedrock.fit_media import fit_media
@@ -18,7 +18,7 @@ from llm_gateway.backends.bedrock.reading import PLAIN, Reading
 from llm_gateway.backends.bedrock.reasoning import merged, plan_thinking
 from llm_gateway.backends.bedrock.structured import FormatPlan, plan_format, with_answer_tool
 from llm_gateway.domain.cards import ModelCard
-from llm_gateway.domain.content import Block, CachePoint, Media, Message, Reasoning, Text, ToolResult
+from llm_gateway.domain.content import Block, CachePoint, Media, Message, Reasoning, Text, ToolResult, ToolUse
 from llm_gateway.domain.requests import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_TEMPERATURE,
@@ -29,10 +29,10 @@ from llm_gateway.domain.requests import (
 )
 
 BEDROCK_MAX_TEMPERATURE = 1.0
+_CALLS = (ToolUse, ToolResult)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class Fitted(NamedTuple):
     """A request as one model takes it; ``None`` is not sent."""
 
     messages: tuple[Message, ...]
@@ -64,14 +64,16 @@ def fit(call: ModelCall) -> Fitted:
     thinks = _thinks(extra, card)
     form = plan_format(request, card, thinks=thinks)
     system = (*request.system, Text(form.instruction)) if form.instruction else request.system
-    messages, system = fit_turns(messages, system, card, warnings)
+    messages, system = fit_turns(messages, system, card, warnings, has_calls=not kinds.isdisjoint(_CALLS))
     if ToolResult in kinds:
         messages = fit_results(messages, card, warnings)
     temperature, top_p = _sampling(request, extra, card, warnings)
     max_tokens = _max_tokens(thinking.max_tokens, extra, card, warnings)
     if call.answer_cap_tokens is not None:
         max_tokens = call.answer_cap_tokens if max_tokens is None else min(max_tokens, call.answer_cap_tokens)
-    tools, tool_choice = fit_tools(request, messages, card, thinks=thinks, warnings=warnings)
+    tools, tool_choice = request.tools, request.tool_choice
+    if tools or tool_choice is not None or ToolUse in kinds:
+        tools, tool_choice = fit_tools(request, messages, card, thinks=thinks, warnings=warnings)
     names: Mapping[str, str] = {}
     if tools:
         names = tool_names.wire_names(tool_names.names_in(tools, messages))
@@ -79,7 +81,7 @@ def fit(call: ModelCall) -> Fitted:
         tools, tool_choice = tool_names.renamed_tools(tools, names), tool_names.renamed_choice(tool_choice, names)
         messages = tool_names.renamed_calls(messages, names)
     tools, tool_choice = _with_form(form, request, tools, tool_choice)
-    if request.cache_prompt or CachePoint in kinds or has_cache_points(request):
+    if request.cache_prompt or CachePoint in kinds or ((tools or system) and has_cache_points(request)):
         parts = (tools, system, messages)
         tools, system, messages = fit_cache_points(parts, card, place=request.cache_prompt, warnings=warnings)
     return Fitted(

@@ -14,9 +14,14 @@ _NO_RESULT_STATUS = "writer."
 
 
 def fit_turns(
-    given: tuple[Message, ...], system: tuple[Block, ...], card: ModelCard | None, warnings: list[str]
+    given: tuple[Message, ...],
+    system: tuple[Block, ...],
+    card: ModelCard | None,
+    warnings: list[str],
+    *,
+    has_calls: bool,
 ) -> tuple[tuple[Message, ...], tuple[Block, ...]]:
-    """Messages and system blocks; what was changed is added to the warnings.
+    """Messages and system blocks; what was changed is added to the warnings. ``has_calls``: of tools, or their results.
 
     Raises:
         InvalidRequest: who begins, or which call a result answers, cannot be mended with certainty.
@@ -25,7 +30,7 @@ def fit_turns(
     system = _joined(system) if len(system) > 1 else system
     if card is not None:
         messages, system = _fit_to_card(messages, system, card, warnings)
-    if _holds_tools(messages):
+    if has_calls:
         _check_calls(messages, starts)
     return messages, system
 
@@ -102,10 +107,6 @@ def _without_status(messages: tuple[Message, ...], card: ModelCard, warnings: li
 
 def _plain_results(content: Sequence[Block]) -> tuple[Block, ...]:
     return tuple([replace(block, status=None) if isinstance(block, ToolResult) else block for block in content])
-
-
-def _holds_tools(messages: Sequence[Message]) -> bool:
-    return any([isinstance(block, ToolUse | ToolResult) for message in messages for block in message.content])
 
 
 def _check_calls(messages: Sequence[Message], starts: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """A finished transcript or a whole Converse answer to a Completion, or to the error it stands for. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -29,8 +29,7 @@ INCOMPLETE = "incomplete"
 """Stands for the stop reason of an answer that never came to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """What came with the answer beside its content."""
 
     request_id: str | None = None

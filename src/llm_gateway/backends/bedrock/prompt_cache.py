@@ -24,6 +24,8 @@ Parts = tuple[tuple[ToolSpec, ...], tuple[Block, ...], tuple[Message, ...]]
 def check_cache_points(request: GenerateRequest) -> None:
     """Raises InvalidRequest for too many points, or a longer time to live behind a shorter one."""
     points = list(_points(request.tools, request.system, request.messages))
+    if not points:
+        return
     if len(points) > MAX_CACHE_POINTS:
         raise InvalidRequest(
             f"the request has {len(points)} cache points; Bedrock takes at most {MAX_CACHE_POINTS}", field="messages"

@@ -127,7 +127,8 @@ class Transcript:
         text = told.get("text")
         if isinstance(text, str):
             if text:  # Nova sends empty ones
-                self._part(index, "text").pieces.append(text)
+                part = self._last if index == self._last_index else self._part(index, "text")
+                part.pieces.append(text)
                 deltas.append(TextDelta(index, text))
             return
         for kind, reader in _DELTAS.items():

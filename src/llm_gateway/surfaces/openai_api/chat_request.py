@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypeVar, cast
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeVar, cast
 
 from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import CacheMode, GenerateRequest, GuardrailWish, ReasoningWish
@@ -82,8 +82,7 @@ _IDLE: Mapping[str, tuple[object, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChatAsk:
+class ChatAsk(NamedTuple):
     """``origins``: see :class:`~llm_gateway.surfaces.openai_api.messages.Conversation`. ``dropped`` is the value of the
     header that names what was not honoured; empty where all was."""
 

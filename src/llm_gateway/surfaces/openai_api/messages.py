@@ -5,7 +5,7 @@ assistant's message with nothing in it is left out: it says nothing, and Bedrock
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -31,8 +31,7 @@ _ASSISTANT = _PLAIN | {
 _TOOL = _PLAIN | {"tool_call_id"}
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """``origins``: for each turn the index of the caller's message that it began with."""
 
     system: tuple[Block, ...]
