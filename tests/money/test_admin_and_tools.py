@@ -57,8 +57,11 @@ async def test_a_key_made_over_http_is_good_until_it_is_revoked(sandbox: Sandbox
             await client.call_tool("generate", ASKED | {"agent": "mapper", "run_id": "run-1"})
             budget = (await client.call_tool("get_budget", {})).structured_content
             usage = (await client.call_tool("get_usage", {"by": ["agent", "run"]})).structured_content
+            stats = (await client.call_tool("get_stats", {})).structured_content
         assert budget is not None
+        assert stats is not None
         assert usage is not None
+        assert (stats["all_time"]["calls"], stats["all_time"]["total_cost_usd"]) == (1, usage["total_cost_usd"])
         (row,) = usage["rows"]
         assert (row["agent"], row["run"], row["calls"]) == ("mapper", "run-1", 1)
         assert budget["budgets"][0]["spent_usd"] == usage["total_cost_usd"] == row["cost_usd"]

@@ -1,8 +1,9 @@
 """Answers in this process's memory: bounded in number, each for a limited time. And the cache that keeps nothing."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import TTLCache
 
 from llm_gateway.caching.contract import CacheState
 from llm_gateway.domain.completions import Completion
@@ -12,35 +13,23 @@ class MemoryCache:
     """At most ``max_size`` answers, each for ``ttl_s`` seconds; the least recently used leaves first."""
 
     def __init__(self, *, max_size: int, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._max_size = max_size
         self._ttl_s = ttl_s
-        self._clock = clock
-        self._answers: OrderedDict[bytes, tuple[float, Completion]] = OrderedDict()  # with the end of its time
+        self._answers: TTLCache[bytes, Completion] = TTLCache(maxsize=max_size, ttl=ttl_s, timer=clock)
 
     async def get(self, fingerprint: bytes) -> Completion | None:
         """The kept answer, or ``None``."""
-        kept = self._answers.get(fingerprint)
-        if kept is None:
-            return None
-        if kept[0] <= self._clock():
-            del self._answers[fingerprint]
-            return None
-        self._answers.move_to_end(fingerprint)
-        return kept[1]
+        return self._answers.get(fingerprint)
 
     async def put(self, fingerprint: bytes, completion: Completion) -> None:
         """Keeps an answer, over an older one if there is one."""
-        self._answers[fingerprint] = (self._clock() + self._ttl_s, completion)
-        self._answers.move_to_end(fingerprint)
-        if len(self._answers) > self._max_size:
-            self._answers.popitem(last=False)
+        self._answers[fingerprint] = completion
 
     def state(self) -> CacheState:
         """Size after the outdated ones are dropped."""
-        now = self._clock()
-        for fingerprint in [each for each, (ends_at, _) in self._answers.items() if ends_at <= now]:
-            del self._answers[fingerprint]
-        return CacheState(current_size=len(self._answers), max_size=self._max_size, ttl_s=self._ttl_s, enabled=True)
+        self._answers.expire()
+        return CacheState(
+            current_size=len(self._answers), max_size=int(self._answers.maxsize), ttl_s=self._ttl_s, enabled=True
+        )
 
 
 class NoCache:

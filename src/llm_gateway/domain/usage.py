@@ -32,3 +32,9 @@ class UsageRow:
     cache_write_5m_tokens: int
     cache_write_1h_tokens: int
     cost_nano_usd: int
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens of all classes."""
+        cached = self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+        return self.input_tokens + self.output_tokens + cached

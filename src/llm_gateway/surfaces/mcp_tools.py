@@ -29,7 +29,7 @@ from llm_gateway.surfaces.forecast_tools import forecast_tools
 from llm_gateway.surfaces.generate_arguments import decode_generate, take_terms
 from llm_gateway.surfaces.identity import caller_of, on_terms
 from llm_gateway.surfaces.json_values import a_word, filled_text, only
-from llm_gateway.surfaces.money_tools import money_tools
+from llm_gateway.surfaces.money_tools import all_time, money_tools
 from llm_gateway.surfaces.quick_calls import Identify, Report, ToolAnswer, answer_quickly, failed, shown
 from llm_gateway.surfaces.request_ids import new_request_id
 from llm_gateway.surfaces.wire_errors import error_body, internal_error_body
@@ -139,9 +139,9 @@ def create_mcp_server(
             a_word(filters["lifecycle"], "lifecycle", ("active", "legacy", "retired"))
         return {"result": [encode_card(card) for card in reports.models(**filters)]}
 
-    async def get_stats(arguments: Arguments, _: Asking) -> Json:
+    async def get_stats(arguments: Arguments, asking: Asking) -> Json:
         only(arguments, (), "")
-        return encode_stats(reports.stats())
+        return {**encode_stats(reports.stats()), "all_time": await all_time(desk, asking.caller)}
 
     s = tool_schemas
     reading = ToolAnnotations(read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False)

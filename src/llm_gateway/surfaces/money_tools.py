@@ -12,7 +12,7 @@ from llm_gateway.surfaces import money_schemas as s
 from llm_gateway.surfaces.asking import Arguments, Asking, Json, Offer
 from llm_gateway.surfaces.identity import a_name
 from llm_gateway.surfaces.json_values import only
-from llm_gateway.surfaces.money_words import encode_budget, nano_usd
+from llm_gateway.surfaces.money_words import encode_budget, nano_usd, usd
 from llm_gateway.surfaces.usage_words import a_day, by_words, encode_usage
 
 
@@ -54,6 +54,18 @@ def money_tools(desk: Administration | None) -> list[Offer]:
         ("give_budget", s.GIVE_BUDGET, (s.GIVE_INPUT, s.BUDGET_OUTPUT), give_budget, giving),
         ("get_usage", s.GET_USAGE, (s.USAGE_INPUT, s.USAGE_OUTPUT), get_usage, looking),
     ]
+
+
+async def all_time(desk: Administration | None, caller: Caller) -> Json | None:
+    """What the ledger holds of this caller, or of all where there are no keys; ``None`` without a ledger."""
+    if desk is None:
+        return None
+    sums = await desk.usage(UsageQuestion(by=(), key_id=caller.key_id))
+    return {
+        "calls": sum([row.calls for row in sums]),
+        "total_tokens": sum([row.total_tokens for row in sums]),
+        "total_cost_usd": usd(sum([row.cost_nano_usd for row in sums])),
+    }
 
 
 def _for_run(caller: Caller, arguments: Arguments) -> Caller:

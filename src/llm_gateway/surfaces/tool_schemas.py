@@ -270,6 +270,16 @@ GET_STATS_OUTPUT = _open_object(
             },
             *("current_size", "max_size", "ttl", "enabled"),
         ),
+        "all_time": {
+            "type": ["object", "null"],
+            "description": "What the ledger holds, all servers that share it and all restarts together (with a key: of "
+            "that key); null without a ledger.",
+            "properties": {
+                "calls": {"type": "integer"},
+                "total_tokens": {"type": "integer"},
+                "total_cost_usd": {"type": "string", "description": "An exact decimal."},
+            },
+        },
     },
     *("metrics", "cache"),
 )
