@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx2
 import pytest
 from malformed import JSON_HEADERS, META, NEW, envelope
@@ -79,3 +80,20 @@ async def test_bad_arguments_are_results_not_faults(gateway: Running) -> None:
             assert answer.status_code == 200
             assert result["isError"] is True
             assert result["structuredContent"]["error"]["code"] == "invalid_request"
+
+
+async def test_pages_of_allowed_origins_may_read_and_others_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    origin = "https://app.example"
+    preflight = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    async with (
+        aiohttp.ClientSession() as http,
+        running_gateway(sandbox.url, tmp_path, ALLOWED_ORIGINS=origin) as gateway,
+    ):
+        for path in ("/mcp", "/v1/chat/completions", "/v1/messages"):
+            async with http.options(gateway.url + path, headers={"origin": origin, **preflight}) as answer:
+                assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, origin)
+            async with http.options(gateway.url + path, headers={"origin": "https://evil.example", **preflight}) as no:
+                assert (no.status, "access-control-allow-origin" in no.headers) == (403, False)
+        async with http.get(f"{gateway.url}/v1/models", headers={"origin": origin}) as models:
+            assert models.headers["access-control-allow-origin"] == origin
+            assert "x-request-id" in models.headers["access-control-expose-headers"].lower()

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastmcp import FastMCP
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -25,6 +26,11 @@ from llm_gateway.surfaces.request_ids import new_request_id
 
 TRANSPORTS = {"streamable-http": "/mcp", "sse": "/sse"}
 _LIMITS = DoorLimits()
+_FOR_PAGES = (
+    *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "mcp-session-id"),
+    *(f"x-llm-gateway-{word}" for word in ("cache", "model", "cost-usd", "warnings", "dropped-params", "estimated")),
+    *(f"x-ratelimit-{word}-{what}" for word in ("limit", "remaining", "reset") for what in ("requests", "tokens")),
+)
 
 
 def create_site(
@@ -87,8 +93,18 @@ def create_site(
     )
     admin = AdminDoor(desk, master_key, limits)
     doors = _doors(site, admin, gateway, reports, limits)
-    doors = KeyGuard(doors, gateway, new_request_id)
+    doors = _shown_to_pages(KeyGuard(doors, gateway, new_request_id), allowed_origins)
     return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+
+
+def _shown_to_pages(site: ASGIApp, allowed_origins: Iterable[str]) -> ASGIApp:
+    """Lets pages of the allowed origins read answers (CORS); without such origins nothing is added."""
+    origins = [origin.rstrip("/") for origin in allowed_origins]
+    if not origins:
+        return site
+    return CORSMiddleware(
+        site, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], expose_headers=_FOR_PAGES, max_age=600
+    )
 
 
 def _doors(site: ASGIApp, admin: ASGIApp, gateway: Gateway, reports: Reports, limits: DoorLimits) -> ASGIApp:
