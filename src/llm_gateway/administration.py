@@ -1,6 +1,6 @@
 """GOVERN: virtual keys, budgets, limits. What the command line, /admin and agents ask for alike."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from llm_gateway.access import keyring
@@ -42,11 +42,20 @@ class NewKey:
     view: KeyView
 
 
-class Administration:
-    """Changes who may do what; every process hears of it within seconds."""
+Tell = Callable[[], Awaitable[None]]
 
-    def __init__(self, database: Database) -> None:
+
+async def _nobody() -> None:
+    """Where no server runs in this process."""
+
+
+class Administration:
+    """Changes who may do what. ``tell`` is awaited after each change, so that this process knows at once; the others
+    hear of it within seconds."""
+
+    def __init__(self, database: Database, tell: Tell = _nobody) -> None:
         self._database = database
+        self._tell = tell
 
     async def create_key(self, wish: KeyWish, budget: BudgetWish | None = None) -> NewKey:
         """A new key.
@@ -134,9 +143,11 @@ class Administration:
 
     async def _write(self, work: Work[Returned]) -> Returned:
         try:
-            return await self._database.write(work)
+            done = await self._database.write(work)
+            await self._tell()
         except StorageUnavailable as failed:
             raise _unavailable() from failed
+        return done
 
     async def _read(self, work: Work[Returned]) -> Returned:
         try:

@@ -80,7 +80,8 @@ class App:
         )
 
     def _desk(self) -> Administration | None:
-        return Administration(self.money.database) if self.money.database is not None else None
+        money = self.money
+        return Administration(money.database, money.refresh_keys) if money.database is not None else None
 
     def _door_limits(self) -> "DoorLimits":
         from llm_gateway.surfaces.door_limits import DoorLimits

@@ -39,6 +39,15 @@ class MoneyRooms:
         if isinstance(self.gate, KeyGate):
             self.gate.start()
 
+    async def refresh_keys(self) -> None:
+        """Makes a change of keys and limits known in this process.
+
+        Raises:
+            StorageUnavailable: they cannot be read now.
+        """
+        if isinstance(self.gate, KeyGate):
+            await self.gate.refresh()
+
     async def aclose(self) -> None:
         """Writes what waits, then closes the database."""
         if isinstance(self.gate, KeyGate):
