@@ -186,7 +186,7 @@ async def test_a_revoked_key_is_refused_within_seconds_and_its_streams_are_cut(
         assert stream.status == 200
         await stream.content.readany()
         await revoke(tmp_path, "bar")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             rest = (await stream.content.read()).decode()
             while (await Door(http, url, key).chat())[0] != 401:
                 pass
