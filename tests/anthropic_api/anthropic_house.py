@@ -101,7 +101,7 @@ async def said(client: Any, streaming: bool, messages: list[dict[str, Any]], **m
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Waits for what another task brings about; 5 s at most."""
-    async with asyncio.timeout(5):
+    """Waits for what another task brings about; 20 s at most."""
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110 - the sandbox tells nobody when a call ends
             await asyncio.sleep(0.005)

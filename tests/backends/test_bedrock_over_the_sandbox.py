@@ -87,7 +87,7 @@ AFTER_TOKENS: dict[str, tuple[type[GatewayError], str]] = {
     "endless": (BackendTimeout, "upstream_timeout"),
 }
 HARMLESS = [
-    "slow-bytes:0.0001",
+    "slow-bytes:0",
     "one-byte-chunks",
     "merged-frames",
     "split-multibyte",
