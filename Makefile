@@ -60,7 +60,7 @@ COMPILE = $(BIN)/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --universal -
 
 lock: $(VENV)/.installed  ## Write the lock files anew (UPGRADE=1: with the newest versions that fit)
 	@$(PIP) install "$(UV)"
-	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra postgres --extra redis pyproject.toml -o requirements.lock
 	@$(COMPILE) --group pyproject.toml:build -c requirements.lock -o requirements-build.lock
 	@$(COMPILE) --group pyproject.toml:dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 

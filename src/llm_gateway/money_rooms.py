@@ -14,6 +14,7 @@ from llm_gateway.accounting.spool import Spool
 from llm_gateway.accounting.sql_books import SqlBooks, lives
 from llm_gateway.caching.repeats import REPEATS_TABLES, MemoryRepeats, SqlRepeats
 from llm_gateway.caching.repeats_contract import Repeats
+from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.settings import Settings
 from llm_gateway.storage.contract import Database, StorageUnavailable
 from llm_gateway.storage.sqlite_file import SqliteFile
@@ -58,8 +59,20 @@ class MoneyRooms:
 
 
 def open_database(settings: Settings) -> Database:
-    """The database that the settings name; opened when first used."""
-    return SqliteFile(settings.home / "ledger.db", MIGRATIONS)
+    """The database that the settings name; opened when first used.
+
+    Raises:
+        ConfigurationError: its driver is not installed.
+    """
+    if settings.database_url is None:
+        return SqliteFile(settings.home / "ledger.db", MIGRATIONS)
+    try:
+        from llm_gateway.storage.postgres_server import PostgresServer
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            "DATABASE_URL needs the package asyncpg: pip install 'bedrock-llm-gateway[postgres]'"
+        ) from missing
+    return PostgresServer(settings.database_url.get_secret_value(), MIGRATIONS)
 
 
 def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> MoneyRooms:

@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     llm_gateway_home: Path | None = Field(
         None, description="Folder of what is kept: the ledger, keys, budgets. Unset: XDG_STATE_HOME/llm-gateway."
     )
+    database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://user:password@host/name, for several gateways that share ledger, keys and budgets. "
+        "Unset: SQLite, ledger.db in that folder.",
+    )
     ledger: Literal["on", "off"] = Field("on", description="Write down what is spent; off: no keys and budgets either.")
     llm_gateway_key: SecretStr | None = Field(None, description="The key of whoever speaks over standard input.")
     admin_api_key: SecretStr | None = Field(None, description="The key of /admin; unset: there is no /admin.")
@@ -148,6 +153,16 @@ class Settings(BaseSettings):
         if not is_whole:
             raise ValueError("must be an address with a host, and a port from 1 to 65535 if it names one")
         return given
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is None:
+            return None
+        scheme, sign, rest = given.get_secret_value().strip().partition("://")
+        if scheme not in ("postgresql", "postgres", "postgresql+asyncpg") or not sign or not rest:
+            raise ValueError("must start with postgresql://, or be unset for SQLite")
+        return SecretStr(f"postgresql://{rest}")
 
     @field_validator("aws_region")
     @classmethod

@@ -1,9 +1,5 @@
 """Keys, budgets and usage by /admin, by agents' tools and by the command line: one truth, told three ways."""
 
-import asyncio
-import json
-import sys
-from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
@@ -11,23 +7,12 @@ import pytest
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
-from clients.processes import environment, running_gateway
+from clients.processes import running_gateway
 from llm_gateway.sandbox.server import Sandbox
+from money.kept import Kept
 
 MASTER = "master-of-this-house"
 ASKED = {"model": "nova-lite", "messages": [{"role": "user", "content": "Say: hi"}]}
-
-
-async def command(home: Path, *words: str) -> dict[str, Any]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "llm_gateway", *words),
-        env=environment("http://127.0.0.1:9", LLM_GATEWAY_HOME=str(home)),
-        cwd=home,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    return cast("dict[str, Any]", json.loads(out))
 
 
 class Admin:
@@ -43,10 +28,10 @@ class Admin:
             return answer.status, await answer.json()
 
 
-async def test_a_key_made_over_http_is_good_until_it_is_revoked(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_a_key_made_over_http_is_good_until_it_is_revoked(sandbox: Sandbox, kept: Kept) -> None:
     async with (
         aiohttp.ClientSession() as http,
-        running_gateway(sandbox.url, tmp_path, LLM_GATEWAY_HOME=str(tmp_path), ADMIN_API_KEY=MASTER) as gateway,
+        running_gateway(sandbox.url, kept.home, **kept.variables, ADMIN_API_KEY=MASTER) as gateway,
     ):
         admin = Admin(http, gateway.url)
         wish = {"name": "mapper", "team": "docs", "budget_usd": "0.5", "limits": {"rpm": 60}, "tags": {"a": "b"}}
@@ -73,7 +58,7 @@ async def test_a_key_made_over_http_is_good_until_it_is_revoked(sandbox: Sandbox
         assert (status, rotated["key"] == made["key"]) == (200, False)
         assert (await admin.ask("DELETE", "keys/mapper"))[1]["revoked_at"] is not None
         assert (await admin.ask("GET", "keys"))[1]["keys"][0]["revoked_at"] is not None
-    by_command = await command(tmp_path, "usage", "--by", "key", "--format", "json")
+    by_command = await kept.command("usage", "--by", "key", "--format", "json")
     assert by_command["total_cost_usd"] == usage["total_cost_usd"]
 
 
@@ -102,36 +87,36 @@ async def test_what_cannot_be_is_refused_with_its_field(
 
 
 @pytest.fixture
-async def admin(sandbox: Sandbox, tmp_path: Path) -> Any:
+async def admin(sandbox: Sandbox, kept: Kept) -> Any:
     async with (
         aiohttp.ClientSession() as http,
-        running_gateway(sandbox.url, tmp_path, LLM_GATEWAY_HOME=str(tmp_path), ADMIN_API_KEY=MASTER) as gateway,
+        running_gateway(sandbox.url, kept.home, **kept.variables, ADMIN_API_KEY=MASTER) as gateway,
     ):
         yield Admin(http, gateway.url)
 
 
 @pytest.mark.parametrize("key", [None, "wrong", MASTER + "x"])
-async def test_the_wrong_master_key_opens_nothing(key: str | None, sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_the_wrong_master_key_opens_nothing(key: str | None, sandbox: Sandbox, kept: Kept) -> None:
     async with (
         aiohttp.ClientSession() as http,
-        running_gateway(sandbox.url, tmp_path, LLM_GATEWAY_HOME=str(tmp_path), ADMIN_API_KEY=MASTER) as gateway,
+        running_gateway(sandbox.url, kept.home, **kept.variables, ADMIN_API_KEY=MASTER) as gateway,
     ):
         stranger = Admin(http, gateway.url, key)
         for path in ("keys", "budgets", "usage", "limits", "nowhere"):
             assert (await stranger.ask("GET", path))[0] == 401
 
 
-async def test_without_a_master_key_there_is_no_admin(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_without_a_master_key_there_is_no_admin(sandbox: Sandbox, kept: Kept) -> None:
     async with (
         aiohttp.ClientSession() as http,
-        running_gateway(sandbox.url, tmp_path, LLM_GATEWAY_HOME=str(tmp_path)) as gateway,
+        running_gateway(sandbox.url, kept.home, **kept.variables) as gateway,
     ):
         assert (await Admin(http, gateway.url, "").ask("GET", "keys"))[0] == 404
 
 
-async def test_a_run_gives_a_part_of_its_purse_to_another(sandbox: Sandbox, tmp_path: Path) -> None:
-    key = (await command(tmp_path, "keys", "create", "--name", "boss", "--run-budget", "0.01", "--json"))["key"]
-    async with running_gateway(sandbox.url, tmp_path, LLM_GATEWAY_HOME=str(tmp_path)) as gateway:
+async def test_a_run_gives_a_part_of_its_purse_to_another(sandbox: Sandbox, kept: Kept) -> None:
+    key = (await kept.command("keys", "create", "--name", "boss", "--run-budget", "0.01", "--json"))["key"]
+    async with running_gateway(sandbox.url, kept.home, **kept.variables) as gateway:
         way = StreamableHttpTransport(f"{gateway.url}/mcp", headers={"authorization": f"Bearer {key}"})
         async with Client(way) as client:
             await client.call_tool("generate", ASKED | {"run_id": "parent"})

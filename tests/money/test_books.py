@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from money_house import MIGRATIONS, books, intent, number, row, rows_of, set_budget
+from money_house import books, intent, number, row, rows_of, set_budget
 
 from llm_gateway.accounting import ledger
 from llm_gateway.accounting.books_contract import Alert
@@ -15,7 +15,6 @@ from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import BudgetExceeded, Overloaded
 from llm_gateway.domain.money import Budget
 from llm_gateway.storage.contract import Database, Returned, StorageUnavailable, Transaction, Work
-from llm_gateway.storage.sqlite_file import SqliteFile
 
 BAR = Caller(key_id="key_bar", key_name="bar", team="red")
 PURSE = Budget(id="b1", scope="key", scope_id="key_bar", limit_nano_usd=1_000_000)
@@ -129,46 +128,43 @@ async def test_a_call_that_was_given_up_gives_everything_back(database: Database
     await desk.aclose()
 
 
-class Wall:
-    """A clock that is set by hand; seconds since the epoch."""
+async def all_look_dead(database: Database) -> None:
+    """As if no process had shown itself for longer than the living do."""
 
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
+    def age(_: int) -> Transaction[None]:
+        yield (f"UPDATE owners SET seen_at = seen_at - {DEAD_AFTER_MS + 1000}", ())
 
-    def __call__(self) -> float:
-        return self.now
+    await database.write(age)
 
 
-async def test_the_open_calls_of_a_dead_process_are_booked_as_estimates(tmp_path: Path) -> None:
-    wall = Wall()
-    database = SqliteFile(tmp_path / "ledger.db", MIGRATIONS, clock=wall)
+async def test_the_open_calls_of_a_dead_process_are_booked_as_estimates(database: Database, tmp_path: Path) -> None:
     await set_budget(database, PURSE)
     dead, heir = books(database, tmp_path), books(database, tmp_path)
     await dead.open(intent(row("a1", cost=500, caller=BAR)))
     await heir.tidy()
     assert await number(database, "SELECT COUNT(*) FROM holds") == 1  # it may still live
-    wall.now += DEAD_AFTER_MS / 1000 + 1
+    await all_look_dead(database)
     await heir.tidy()
     told = await rows_of(database, "SELECT outcome, cost_nano_usd, estimated FROM ledger")
     assert [tuple(each) for each in told] == [("crashed", 500, 1)]
     assert await number(database, "SELECT spent_nano_usd FROM budget_use") == 500
     assert await number(database, "SELECT held_nano_usd + (SELECT COUNT(*) FROM holds) FROM budget_use") == 0
-    await database.aclose()
+    await heir.aclose()
+    await dead.aclose()
 
 
-async def test_a_process_that_only_slept_corrects_what_was_booked_for_it(tmp_path: Path) -> None:
-    wall = Wall()
-    database = SqliteFile(tmp_path / "ledger.db", MIGRATIONS, clock=wall)
+async def test_a_process_that_only_slept_corrects_what_was_booked_for_it(database: Database, tmp_path: Path) -> None:
     await set_budget(database, PURSE)
     sleeper, heir = books(database, tmp_path), books(database, tmp_path)
     hold = await sleeper.open(intent(row("a1", cost=500, caller=BAR)))
-    wall.now += DEAD_AFTER_MS / 1000 + 1
+    await all_look_dead(database)
     await heir.tidy()
     await sleeper.settle(hold, [row("a1", cost=800, caller=BAR, outcome="ok")])
     await sleeper.settle(hold, [row("a1", cost=800, caller=BAR, outcome="ok")])
     assert await number(database, "SELECT SUM(cost_nano_usd) FROM ledger") == 800
     assert await number(database, "SELECT spent_nano_usd FROM budget_use") == 800
-    await database.aclose()
+    await heir.aclose()
+    await sleeper.aclose()
 
 
 async def test_a_row_comes_back_from_its_text_as_it_was() -> None:

@@ -7,15 +7,14 @@ import asyncio
 import os
 import random
 import signal
-import sqlite3
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 
 from clients.processes import environment, start
 from llm_gateway.sandbox.server import Sandbox
+from money.kept import Kept
 
 KILLS = int(os.environ.get("LLM_GATEWAY_KILLS", "5"))
 CALLERS = 8
@@ -42,7 +41,11 @@ class Load:
     async def more_are_told(self, number: int) -> None:
         """Waits until so many more answers have come."""
         wanted = len(self.told) + number
-        await until(lambda: len(self.told) >= wanted, 60)
+
+        async def are_told() -> bool:
+            return len(self.told) >= wanted
+
+        await until(are_told, 60)
 
     async def _ask(self, http: aiohttp.ClientSession, choose: random.Random) -> None:
         self.asked += 1
@@ -75,11 +78,9 @@ def _usage(events: str) -> dict[str, int] | None:
 class Killed:
     """A gateway on one port and one ledger, started as often as it is killed."""
 
-    def __init__(self, sandbox_url: str, home: Path, port: int) -> None:
-        self._env = environment(
-            sandbox_url, LLM_GATEWAY_HOME=str(home), CACHE_ENABLED="false", LOG_LEVEL="ERROR", LEDGER="on"
-        )
-        self._home = home
+    def __init__(self, sandbox_url: str, kept: Kept, port: int) -> None:
+        self._env = environment(sandbox_url, **kept.variables, CACHE_ENABLED="false", LOG_LEVEL="ERROR", LEDGER="on")
+        self._home = kept.home
         self._port = port
         self.process: asyncio.subprocess.Process | None = None
 
@@ -106,26 +107,18 @@ class Killed:
         await self.process.wait()
 
 
-async def until(done: Callable[[], bool], within_s: float) -> None:
+async def until(done: Callable[[], Awaitable[bool]], within_s: float) -> None:
     async with asyncio.timeout(within_s):
         for _ in range(100_000):
-            if done():
+            if await done():
                 return
             await asyncio.sleep(0.02)
 
 
-def ask(home: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(home / "ledger.db")
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
-
-
 async def test_no_kill_loses_or_doubles_what_a_caller_was_told(
-    sandbox: Sandbox, tmp_path: Path, unused_tcp_port: int
+    sandbox: Sandbox, kept: Kept, unused_tcp_port: int
 ) -> None:
-    gateway = Killed(sandbox.url, tmp_path, unused_tcp_port)
+    gateway = Killed(sandbox.url, kept, unused_tcp_port)
     load = Load(f"http://127.0.0.1:{unused_tcp_port}")
     chance = random.Random(7)
     await gateway.start()
@@ -138,10 +131,14 @@ async def test_no_kill_loses_or_doubles_what_a_caller_was_told(
     for caller in callers:
         caller.cancel()
     await asyncio.gather(*callers, return_exceptions=True)
-    await until(lambda: ask(tmp_path, "SELECT COUNT(*) FROM holds") == [(0,)], 30)
+
+    async def none_is_held() -> bool:
+        return await kept.ask("SELECT COUNT(*) FROM holds") == [(0,)]
+
+    await until(none_is_held, 30)
     await gateway.end(signal.SIGTERM)
 
-    rows = ask(tmp_path, "SELECT request_id, input_tokens, output_tokens, outcome FROM ledger")
+    rows = await kept.ask("SELECT request_id, input_tokens, output_tokens, outcome FROM ledger")
     booked: dict[str, list[tuple[Any, ...]]] = {}
     for request_id, *rest in rows:
         booked.setdefault(request_id, []).append(tuple(rest))
@@ -150,7 +147,7 @@ async def test_no_kill_loses_or_doubles_what_a_caller_was_told(
     assert [name for name, each in booked.items() if len(each) > 1] == []
     assert [name for name, tokens in load.told.items() if booked[name] != [(*tokens, "ok")]] == []
     assert len(rows) >= len(load.told)
-    assert ask(tmp_path, "PRAGMA integrity_check") == [("ok",)]
-    assert ask(tmp_path, "SELECT SUM(cost_nano_usd) FROM ledger") == ask(
-        tmp_path, "SELECT SUM(cost_nano_usd) FROM usage_by_day"
-    )
+    if kept.url is None:
+        assert await kept.ask("PRAGMA integrity_check") == [("ok",)]
+    summed = "SELECT CAST(SUM(cost_nano_usd) AS BIGINT) FROM "
+    assert await kept.ask(f"{summed} ledger") == await kept.ask(f"{summed} usage_by_day")

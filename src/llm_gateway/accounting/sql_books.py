@@ -71,6 +71,8 @@ class SqlBooks:
             return await self._database.write(lambda now_ms: self._open(intent, now_ms))
         except StorageUnavailable as failed:
             self._open_calls -= 1
+            if not failed.certain:  # it may be held, for a call that is never made
+                await self._spool.keep(intent.if_crashed.id, ())
             raise _unavailable() from failed
         except BaseException:
             self._open_calls -= 1

@@ -86,12 +86,21 @@ class SqliteFile:
             raise StorageUnavailable(_words(failed)) from failed
 
     def _commit(self, connection: sqlite3.Connection, jobs: Sequence[_Job]) -> None:
-        """All in one transaction; where one raises, each in its own, so that no other suffers."""
+        """All in one transaction, without those that raised before they changed anything. Where one raised later,
+        each in its own, so that no other suffers."""
         try:
             connection.execute("BEGIN IMMEDIATE")
             now_ms = int(self._clock() * 1000)
             for job in jobs:
-                job.result = _run(connection, job.work(now_ms))
+                changes = connection.total_changes
+                try:
+                    job.result = _run(connection, job.work(now_ms))
+                except sqlite3.Error:
+                    raise
+                except Exception as error:
+                    if connection.total_changes != changes:
+                        raise
+                    job.error = error
             connection.execute("COMMIT")
             for job in jobs:
                 job.done = True
@@ -105,6 +114,7 @@ class SqliteFile:
                 jobs[0].done = True
                 return
             for job in jobs:
+                job.error = None
                 self._commit(connection, [job])
 
     def _read_all(self, jobs: Sequence[_Job]) -> None:
