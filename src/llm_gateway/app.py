@@ -18,6 +18,8 @@ from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.caching.memory_cache import MemoryCache, NoCache
 from llm_gateway.catalog.catalog import Catalog, load_catalog
 from llm_gateway.domain.requests import ResolvedModel
+from llm_gateway.fetching.contract import MediaFetcher, NoFetching
+from llm_gateway.fetching.web_fetcher import WebFetcher
 from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.reports import Reports
@@ -97,8 +99,8 @@ class App:
         )
 
 
-def create_app(settings: Settings) -> App:
-    """Builds everything; nothing is sent, opened or listened to yet.
+def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
+    """Builds everything; nothing is sent, opened or listened to yet. ``fetcher`` takes the place of the settings' own.
 
     Raises:
         ConfigurationError: the file of models is wrong.
@@ -128,11 +130,19 @@ def create_app(settings: Settings) -> App:
         gate=money.gate,
         limiter=money.limiter,
         repeats=money.repeats,
+        fetcher=fetcher or _create_fetcher(settings),
         drain=settings.on_disconnect == "drain",
         embedder=backend,
         observers=observers,
     )
     return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache), money)
+
+
+def _create_fetcher(settings: Settings) -> MediaFetcher:
+    """What is fetched for a request may weigh what its body may: base64 makes four bytes of three."""
+    if not settings.fetch_urls:
+        return NoFetching()
+    return WebFetcher(hosts=settings.fetch_hosts, most_bytes=settings.max_body_bytes * 3 // 4)
 
 
 def _tell_alert(alert: Alert) -> None:

@@ -5,8 +5,10 @@ from typing import Protocol
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import Backend
 from llm_gateway.domain.completions import Usage
+from llm_gateway.domain.content import has_links
 from llm_gateway.domain.forecasts import CostForecast, TokenCount
 from llm_gateway.domain.requests import DEFAULT_MAX_TOKENS, GenerateRequest, ModelCall, ResolvedModel
+from llm_gateway.fetching.contract import MediaFetcher
 
 
 class Resolver(Protocol):
@@ -20,10 +22,11 @@ class Resolver(Protocol):
 class Forecasts:
     """Asks the model's own count where it has one, and the prices."""
 
-    def __init__(self, *, resolve: Resolver, backend: Backend, pricer: Pricer) -> None:
+    def __init__(self, *, resolve: Resolver, backend: Backend, pricer: Pricer, fetcher: MediaFetcher) -> None:
         self._resolve = resolve
         self._backend = backend
         self._pricer = pricer
+        self._fetcher = fetcher
 
     async def count_tokens(self, request: GenerateRequest) -> TokenCount:
         """The tokens of a request's input, by the model's own count where it has one; nothing is spent.
@@ -31,7 +34,10 @@ class Forecasts:
         Raises:
             CallerError: the model is unknown, or the request is wrong.
         """
-        call = ModelCall(request, self._resolve(request.model))
+        model = self._resolve(request.model)
+        if has_links(request.messages):
+            request = await self._fetcher.bring(request, model.card)
+        call = ModelCall(request, model)
         counted = await self._backend.count_tokens(call)
         tokens = self._backend.estimate(call).input_tokens if counted is None else counted
         return TokenCount(call.model.name, call.model.invoked_id, tokens, estimated=counted is None)

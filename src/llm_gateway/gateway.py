@@ -17,9 +17,11 @@ from llm_gateway.caching.flights import Flight, Flights, Publish, draining
 from llm_gateway.caching.repeats_contract import KeptAnswer, Named, NoRepeats, Repeats, other_body
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Delta, Generation
+from llm_gateway.domain.content import has_links
 from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
 from llm_gateway.domain.errors import BackendError, GatewayError
 from llm_gateway.domain.requests import GenerateRequest, ModelCall, ResolvedModel
+from llm_gateway.fetching.contract import MediaFetcher, NoFetching
 from llm_gateway.forecasting import Forecasts, Resolver
 from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, release, used, worth_keeping
 from llm_gateway.revocations import Revocations
@@ -48,6 +50,7 @@ class Gateway:
         gate: Gate | None = None,
         limiter: Limiter | None = None,
         repeats: Repeats | None = None,
+        fetcher: MediaFetcher | None = None,
         drain: bool = False,
         embedder: Embedder | None = None,
         observers: Sequence[Observer] = (),
@@ -60,7 +63,8 @@ class Gateway:
         self._till = till
         self._gate: Gate = gate or OpenGate()
         self._limiter: Limiter = limiter or NoLimits()
-        self.forecasts = Forecasts(resolve=resolve, backend=backend, pricer=pricer)
+        self._fetcher: MediaFetcher = fetcher or NoFetching()
+        self.forecasts = Forecasts(resolve=resolve, backend=backend, pricer=pricer, fetcher=self._fetcher)
         self._vectors = Vectors(embedder=embedder, till=till, limiter=self._limiter)
         self._tell = Telling(observers)
         self._clock = clock
@@ -169,8 +173,11 @@ class Gateway:
         self._ended(None, request_id, None, None, error.code, 0.0)
 
     async def _admit(self, request: GenerateRequest, request_id: str, caller: Caller) -> Admission:
-        """What, may they, and how fast: cheap before dear."""
-        call = ModelCall(request, self._permitted(request.model, caller))
+        """What, may they, and how fast: cheap before dear. From here on a request holds what it names."""
+        model = self._permitted(request.model, caller)
+        if has_links(request.messages):
+            request = await self._fetcher.bring(request, model.card)
+        call = ModelCall(request, model)
         ticket = await self._limiter.admit(Demand(caller, call.model.name, lambda: self._tokens(call)))
         self._tell.step(request_id, "admitted", model=call.model.name, model_id=call.model.invoked_id)
         return Admission(call, request_id, caller, ticket)
@@ -365,6 +372,7 @@ class Gateway:
         """Takes no more requests, ends those on their way, closes the backend."""
         await self.end_calls()
         await self._backend.aclose()
+        await self._fetcher.aclose()
 
 
 async def _ride(flight: Flight[Answer], on_deltas: OnDeltas | None) -> Answer:

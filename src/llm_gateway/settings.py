@@ -22,6 +22,7 @@ from llm_gateway.domain.errors import ConfigurationError
 
 _AWS_KEY = "AWS access key id; unset: the AWS default chain (profile, SSO, role, container, instance)."
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+_HOST = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?", re.ASCII)
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -113,6 +114,14 @@ class Settings(BaseSettings):
         "key", description="Who shares kept answers, where there are keys."
     )
 
+    fetch_urls: bool = Field(
+        False, description="Fetch pictures, documents, video and sound that a request names by https address."
+    )
+    fetch_hosts: Words = Field(
+        (),
+        description="The only hosts to fetch from, comma-separated, *.example.com for all below it; unset: all of the "
+        "open internet.",
+    )
     strict_params: bool = Field(
         False, description="Refuse parameters of /v1 that cannot be honoured, instead of dropping them."
     )
@@ -122,7 +131,7 @@ class Settings(BaseSettings):
     max_tools: int = Field(512, ge=1, description="Most tools of one request to /v1.")
     body_read_timeout: float = Field(60, gt=0, description="Longest wait for a whole body, seconds.")
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "fetch_hosts", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
         return tuple(word.strip() for word in given.split(",") if word.strip()) if isinstance(given, str) else given
@@ -163,6 +172,13 @@ class Settings(BaseSettings):
         if scheme not in ("postgresql", "postgres", "postgresql+asyncpg") or not sign or not rest:
             raise ValueError("must start with postgresql://, or be unset for SQLite")
         return SecretStr(f"postgresql://{rest}")
+
+    @field_validator("fetch_hosts")
+    @classmethod
+    def _are_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not all([_HOST.fullmatch(host) for host in given]):
+            raise ValueError("must be names of hosts, such as example.com or *.example.com, separated by commas")
+        return given
 
     @field_validator("aws_region")
     @classmethod
@@ -302,7 +318,7 @@ def shown_values(settings: Settings) -> dict[str, str]:
             values[name.upper()] = "(set)"
         elif isinstance(value, bool):
             values[name.upper()] = str(value).lower()
-        elif name in ("allowed_hosts", "allowed_origins"):
+        elif name in ("allowed_hosts", "allowed_origins", "fetch_hosts"):
             values[name.upper()] = ",".join(value)
         else:
             values[name.upper()] = "" if value is None else str(value)

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from llm_gateway.app import App, create_app
+from llm_gateway.fetching.contract import MediaFetcher
 from llm_gateway.sandbox.server import Sandbox
 from llm_gateway.settings import Settings
 
@@ -47,7 +48,7 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def open_street(**settings: Any) -> AsyncGenerator[Street]:
+async def open_street(fetcher: MediaFetcher | None = None, **settings: Any) -> AsyncGenerator[Street]:
     """Settings beside those of the sandbox, such as ``strict_params=True``."""
     async with Sandbox() as sandbox:
         given: dict[str, Any] = {
@@ -60,7 +61,7 @@ async def open_street(**settings: Any) -> AsyncGenerator[Street]:
             "bedrock_idle_timeout": 0.5,
             "log_level": "CRITICAL",
         }
-        app = create_app(Settings(_env_file=None, **(given | settings)))  # type: ignore[call-arg]
+        app = create_app(Settings(_env_file=None, **(given | settings)), fetcher)  # type: ignore[call-arg]
         bound = socket.create_server(("127.0.0.1", 0))
         server = _Quiet(uvicorn.Config(app.http_site("127.0.0.1"), log_config=None, access_log=False))
         serving = asyncio.ensure_future(server.serve(sockets=[bound]))

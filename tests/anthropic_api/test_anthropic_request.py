@@ -232,7 +232,7 @@ def test_counting_needs_no_max_tokens() -> None:
     assert decode_messages(body, "use", DoorLimits(), counting=True).request.max_tokens is None
 
 
-URL = {"type": "url", "url": "https://example.com/a.png"}
+URL = {"type": "url", "url": "data:image/png;base64,AAAA"}
 IMAGE = {"type": "base64", "media_type": "image/png", "data": PIXEL}
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": None}, "model"),
@@ -285,13 +285,13 @@ BLOCKS: dict[str, tuple[Any, str]] = {
     "text of no text": (text(5), ".text"),  # type: ignore[arg-type]
     "a cache": (text("a", cache_control={"type": "ephemeral", "ttl": "2h"}), ".cache_control.ttl"),
     "a picture's source": ({"type": "image"}, ".source"),
-    "a picture's address": ({"type": "image", "source": URL}, ".source.type"),
+    "a picture's address": ({"type": "image", "source": URL}, ".source.url"),
     "a stored picture": ({"type": "image", "source": {"type": "file", "file_id": "f"}}, ".source.type"),
     "a picture's type": ({"type": "image", "source": IMAGE | {"media_type": "image/tiff"}}, ".source.media_type"),
     "bytes that are none": ({"type": "image", "source": IMAGE | {"data": "####"}}, ".source.data"),
     "bytes of wrong length": ({"type": "image", "source": IMAGE | {"data": "abc"}}, ".source.data"),
     "letters beyond ASCII": ({"type": "image", "source": IMAGE | {"data": "äbcd"}}, ".source.data"),
-    "a document's address": ({"type": "document", "source": URL}, ".source.type"),
+    "a document's address": ({"type": "document", "source": URL}, ".source.url"),
     "a document's type": ({"type": "document", "source": PDF | {"media_type": "text/x"}}, ".source.media_type"),
     "a document of nothing": ({"type": "document", "source": {"type": "content", "content": []}}, ".source.content"),
     "citations": ({"type": "document", "source": PDF, "citations": {"enabled": 1}}, ".citations.enabled"),

@@ -334,7 +334,7 @@ def _file(**members: Any) -> dict[str, Any]:
         (_user({"type": "text"}), f"{PART}.text"),
         (_user({"type": "text", "text": " "}), "messages[0].content"),
         (_user(MARKED), f"{PART}.cache_control.type"),
-        (_picture("https://a/b.png"), f"{PART}.image_url.url"),
+        (_picture("ftp://a/b.png"), f"{PART}.image_url.url"),
         (_picture("b.png"), f"{PART}.image_url.url"),
         (_picture("data:image/png,x"), f"{PART}.image_url.url"),
         (_picture("data:image/tiff;base64,AAAA"), f"{PART}.image_url.url"),

@@ -87,3 +87,7 @@ class ModelCard:
     def can(self, capability: str) -> bool:
         """Whether the card says that the model has this capability."""
         return capability in self.capabilities
+
+    def takes(self, kind: str) -> bool:
+        """Whether media of this kind may be shown to the model. Of documents the cards do not know it everywhere."""
+        return kind == "document" or kind in self.input_modalities or (kind == "image" and self.can("vision"))

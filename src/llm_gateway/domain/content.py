@@ -35,6 +35,19 @@ class Media:
     options: Mapping[str, object] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedMedia(Media):
+    """Media that still stands at an address. The gateway puts the bytes in its place before anything else looks at it.
+
+    ``kinds`` are those that may come from there, ``kind`` the first of them; ``format`` is the caller's word for it, or
+    empty. ``field`` is the path of the address as the caller wrote it. ``source`` is empty.
+    """
+
+    url: str
+    field: str
+    kinds: tuple[MediaKind, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ToolUse:
     """The model's call of a tool. ``input`` is decoded JSON, ``{}`` when the model sent nothing."""
@@ -89,6 +102,18 @@ class Message:
 
     role: Role
     content: tuple[Block, ...]
+
+
+def has_links(messages: tuple[Message, ...]) -> bool:
+    """Whether something in them still stands at an address."""
+    for message in messages:
+        for block in message.content:
+            kind = type(block)
+            if kind is LinkedMedia:
+                return True
+            if kind is ToolResult and any([type(inner) is LinkedMedia for inner in cast("ToolResult", block).content]):
+                return True
+    return False
 
 
 def cited_texts(block: Native) -> list[str]:

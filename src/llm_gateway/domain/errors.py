@@ -4,6 +4,7 @@
     ├── CallerError               the caller can mend the request
     │   ├── InvalidRequest          .field
     │   ├── UnknownModel            .model .closest .successor
+    │   ├── LinkRefused             .field
     │   ├── ContextTooLong          .limit_tokens
     │   └── UnsupportedFeature      .model .feature
     ├── AccessDenied              who asks, or how much
@@ -70,6 +71,19 @@ class InvalidRequest(CallerError):
     def facts(self) -> dict[str, Fact]:
         """``field`` where one is to blame."""
         return {"field": self.field} if self.field else {}
+
+
+class LinkRefused(CallerError):
+    """An address in a request that is not fetched, or what stands there is of no use. ``field`` is the caller's own
+    path. ``fetch_failed`` where the other side is to blame, ``unsupported_feature`` where the model cannot take it."""
+
+    def __init__(self, message: str, *, field: str, code: str | None = None, retryable: bool | None = None) -> None:
+        super().__init__(message, code=code, retryable=retryable)
+        self.field = field
+
+    def facts(self) -> dict[str, Fact]:
+        """``field``, where the address stands."""
+        return {"field": self.field}
 
 
 class UnknownModel(CallerError):

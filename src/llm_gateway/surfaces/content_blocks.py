@@ -2,7 +2,8 @@
 
 Two spellings are read: Converse's own (``{"text": ...}``, ``{"image": {"format": ..., "source": {"bytes": ...}}}``,
 ``{"toolUse": ...}``) and the typed one of MCP and others (``{"type": "text", "text": ...}``,
-``{"type": "image", "data": ..., "mimeType": "image/png"}``).
+``{"type": "image", "data": ..., "mimeType": "image/png"}``). An address may stand in place of bytes: Converse's
+``source`` with ``url``, or MCP's ``resource_link``. It is taken along, and fetched elsewhere.
 """
 
 import re
@@ -31,6 +32,7 @@ from llm_gateway.surfaces.json_values import (
     plain_json,
     shown,
 )
+from llm_gateway.surfaces.links import ANY_KIND, a_link, linked
 
 _FORMATS: Mapping[MediaKind, tuple[str, ...]] = {
     "image": ("png", "jpeg", "gif", "webp"),
@@ -41,7 +43,7 @@ _FORMATS: Mapping[MediaKind, tuple[str, ...]] = {
         *("x-aac", "m4a", "mpeg", "mpga", "pcm", "webm"),
     ),
 }
-_SOURCES = ("bytes", "s3Location", "text", "content")
+_SOURCES = ("bytes", "s3Location", "text", "content", "url")
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _QUALIFIERS = ("grounding_source", "query", "guard_content")
@@ -52,8 +54,9 @@ def _media(kind: MediaKind) -> Callable[[object, str], Block]:
     def decode(value: object, field: str) -> Block:
         body = an_object(value, field)
         only(body, ("format", "source", "name", "context", "citations"), field)
-        format_ = a_word(body.get("format"), f"{field}.format", _FORMATS[kind])
         source = an_object(body.get("source"), f"{field}.source")
+        tells_itself = "url" in source and body.get("format") is None
+        format_ = "" if tells_itself else a_word(body.get("format"), f"{field}.format", _FORMATS[kind])
         only(source, _SOURCES, f"{field}.source")
         if len(source) != 1:
             raise InvalidRequest(
@@ -61,10 +64,14 @@ def _media(kind: MediaKind) -> Callable[[object, str], Block]:
             )
         if "bytes" in source:
             _base64(source["bytes"], f"{field}.source.bytes")
-        else:
+        elif "url" not in source:
             plain_json(source, f"{field}.source")
         options = {name: plain_json(body[name], f"{field}.{name}") for name in ("context", "citations") if name in body}
         name = filled_text(body["name"], f"{field}.name") if "name" in body else None
+        if "url" in source:
+            where = f"{field}.source.url"
+            url = a_link(source["url"], where)
+            return linked(url, where, kind, format_=format_, name=name, options=options or None)
         return Media(kind, format_, source, name, options or None)
 
     return decode
@@ -206,10 +213,21 @@ def _typed_media(body: Mapping[str, object], field: str) -> Block:
     return Media(kind, format_, {"bytes": _base64(body.get("data"), f"{field}.data")})
 
 
+_LINK_MEMBERS = ("type", "uri", "name", "title", "description", "mimeType", "size", "annotations", "icons", "_meta")
+
+
+def _typed_link(body: Mapping[str, object], field: str) -> Block:
+    """MCP's link to something elsewhere; its media type decides nothing, what comes from there does."""
+    only(body, _LINK_MEMBERS, field)
+    name = filled_text(body["name"], f"{field}.name") if body.get("name") is not None else None
+    return linked(a_link(body.get("uri"), f"{field}.uri"), f"{field}.uri", *ANY_KIND, name=name)
+
+
 _TYPED: Mapping[str, Callable[[Mapping[str, object], str], Block]] = {
     "text": _typed_text,
     "image": _typed_media,
     "audio": _typed_media,
+    "resource_link": _typed_link,
 }
 
 

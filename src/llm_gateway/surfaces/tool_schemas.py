@@ -83,6 +83,7 @@ _MESSAGE = _object(
         "role": {"type": "string", "enum": ["system", "user", "assistant"]},
         "content": {
             "description": "Text, or a list of content blocks: {type: 'text', text}, {type: 'image', data, mimeType}, "
+            "{type: 'resource_link', uri} for what is at an https address (where the server fetches), "
             "or a Converse block such as {image: ...}, {document: ...}, {toolUse: ...}, {toolResult: ...}.",
             "anyOf": [
                 {"type": "string", "minLength": 1},

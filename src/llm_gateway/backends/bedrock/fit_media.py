@@ -11,11 +11,9 @@ from dataclasses import replace
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.content import Block, Media, Message, ToolResult
 from llm_gateway.domain.errors import InvalidRequest, UnsupportedFeature
+from llm_gateway.domain.media_types import LARGEST_BYTES, LARGEST_WORDS
 
-_LARGEST_BYTES = {"image": 3_932_160, "document": 4_718_592}
-_LARGEST_WORDS = {"image": "3.75 MB", "document": "4.5 MB"}
 _MOST = {"image": 20, "document": 5}
-_MODALITIES = frozenset({"image", "video", "audio"})
 _NAME = re.compile(r"[a-zA-Z0-9 \-()\[\]]{1,200}", re.ASCII)
 _REFUSED_CHARACTERS = re.compile(r"[^a-zA-Z0-9 \-()\[\]]+", re.ASCII)
 _LONGEST_NAME = 200
@@ -55,9 +53,7 @@ def _media_of(content: tuple[Block, ...], field: str) -> Iterator[tuple[str, Med
 
 
 def _check_kind(media: Media, card: ModelCard | None, field: str) -> None:
-    if card is None or media.kind not in _MODALITIES or media.kind in card.input_modalities:
-        return
-    if media.kind == "image" and card.can("vision"):
+    if card is None or card.takes(media.kind):
         return
     what = "an image" if media.kind == "image" else f"{media.kind} content"
     raise UnsupportedFeature(
@@ -70,14 +66,14 @@ def _check_kind(media: Media, card: ModelCard | None, field: str) -> None:
 
 
 def _check_size(media: Media, field: str) -> None:
-    largest, data = _LARGEST_BYTES.get(media.kind), media.source.get("bytes")
+    largest, data = LARGEST_BYTES.get(media.kind), media.source.get("bytes")
     if largest is None or not isinstance(data, str):
         return
     size = len(data) * 3 // 4
     if size > largest + 2:
         raise InvalidRequest(
             f"{field} has {size / 1_048_576:.2f} MB; Bedrock takes {media.kind}s of at most "
-            f"{_LARGEST_WORDS[media.kind]}: make it smaller or give it by s3Location",
+            f"{LARGEST_WORDS[media.kind]}: make it smaller or give it by s3Location",
             field=f"{field}.source.bytes",
         )
 

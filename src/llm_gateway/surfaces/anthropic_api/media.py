@@ -1,4 +1,5 @@
-"""Pictures, documents and search results as Anthropic's clients write them, to domain blocks. Pure: fetches nothing."""
+"""Pictures, documents and search results as Anthropic's clients write them, to domain blocks. Pure: an address is taken
+along, and fetched elsewhere."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from llm_gateway.domain.content import Block, Media, Native
 from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.surfaces.json_values import a_list, a_string, a_word, an_object, filled_text, kind_of, shown
+from llm_gateway.surfaces.links import a_link, linked
 
 Body = Mapping[str, object]
 
@@ -52,18 +54,21 @@ def _no_base64(field: str) -> InvalidRequest:
     )
 
 
-def _not_here(kind: str, field: str) -> InvalidRequest:
-    why = "addresses are not fetched here" if kind == "url" else "files are not stored here"
-    return InvalidRequest(f"{field} is {kind!r}, but {why}; send the bytes with type base64", field=field)
+def _not_here(field: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{field} is 'file', but files are not stored here; send the bytes with type base64", field=field
+    )
 
 
 def image(block: Body, field: str) -> Block:
-    """A picture in base64."""
+    """A picture in base64, or at an address."""
     where = f"{field}.source"
     source = an_object(block.get("source"), where)
     kind = a_word(source.get("type"), f"{where}.type", ("base64", "url", "file"))
+    if kind == "url":
+        return linked(a_link(source.get("url"), f"{where}.url"), f"{where}.url", "image")
     if kind != "base64":
-        raise _not_here(kind, f"{where}.type")
+        raise _not_here(f"{where}.type")
     media_type = a_string(source.get("media_type"), f"{where}.media_type")
     format_ = _IMAGES.get(media_type.lower())
     if format_ is None:
@@ -75,7 +80,7 @@ def image(block: Body, field: str) -> Block:
 
 
 def document(block: Body, field: str, names: DocumentNames) -> Block:
-    """A PDF in base64, plain text, or text in blocks."""
+    """A PDF in base64, plain text, text in blocks, or a document at an address."""
     where = f"{field}.source"
     source = an_object(block.get("source"), where)
     kind = a_word(source.get("type"), f"{where}.type", ("base64", "text", "content", "url", "file"))
@@ -88,15 +93,19 @@ def document(block: Body, field: str, names: DocumentNames) -> Block:
         given = {"text": filled_text(source.get("data"), f"{where}.data")}
     elif kind == "content":
         given = {"content": _texts(source.get("content"), f"{where}.content")}
-    else:
-        raise _not_here(kind, f"{where}.type")
+    elif kind == "file":
+        raise _not_here(f"{where}.type")
     title, context = block.get("title"), block.get("context")
     options: dict[str, object] = {}
     if context is not None:
         options["context"] = filled_text(context, f"{field}.context")
     if _cites(block, field):
         options["citations"] = {"enabled": True}
-    name = names.name(None if title is None else a_string(title, f"{field}.title"))
+    title = None if title is None else a_string(title, f"{field}.title")
+    if kind == "url":
+        url, name = a_link(source.get("url"), f"{where}.url"), names.name(title) if title else None
+        return linked(url, f"{where}.url", "document", name=name, options=options or None)
+    name = names.name(title)
     return Media("document", format_, given, name, options or None)
 
 

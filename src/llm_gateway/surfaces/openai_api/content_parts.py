@@ -1,46 +1,15 @@
-"""The parts of a message's content, to domain blocks. Pure: an address is never fetched here."""
+"""The parts of a message's content, to domain blocks. Pure: an address is taken along, and fetched elsewhere."""
 
 import re
 from collections.abc import Callable, Mapping
 
 from llm_gateway.domain.content import Block, CachePoint, Media, MediaKind, Text
 from llm_gateway.domain.errors import InvalidRequest
+from llm_gateway.domain.media_types import AUDIO, DOCUMENT_ENDINGS, DOCUMENTS, FORMATS
 from llm_gateway.surfaces.json_values import a_list, a_string, a_word, an_object, shown
+from llm_gateway.surfaces.links import ANY_KIND, is_link, linked
 from llm_gateway.surfaces.omissions import Omissions
 
-_AUDIO = ("wav", "mp3", "flac", "opus", "aac", "ogg", "m4a", "mp4", "webm", "pcm")
-_DOCUMENTS: Mapping[str, str] = {
-    "application/pdf": "pdf",
-    "text/csv": "csv",
-    "application/msword": "doc",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
-    "application/vnd.ms-excel": "xls",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-    "text/html": "html",
-    "text/plain": "txt",
-    "text/markdown": "md",
-}
-_FORMATS: Mapping[str, tuple[MediaKind, str]] = {
-    "image/png": ("image", "png"),
-    "image/jpeg": ("image", "jpeg"),
-    "image/jpg": ("image", "jpeg"),
-    "image/gif": ("image", "gif"),
-    "image/webp": ("image", "webp"),
-    "video/mp4": ("video", "mp4"),
-    "video/quicktime": ("video", "mov"),
-    "video/webm": ("video", "webm"),
-    "video/x-matroska": ("video", "mkv"),
-    "video/mpeg": ("video", "mpeg"),
-    "video/x-flv": ("video", "flv"),
-    "video/x-ms-wmv": ("video", "wmv"),
-    "video/3gpp": ("video", "three_gp"),
-    "audio/mpeg": ("audio", "mp3"),
-    "audio/wav": ("audio", "wav"),
-    "audio/x-wav": ("audio", "wav"),
-    **{f"audio/{word}": ("audio", word) for word in _AUDIO},
-    **{mime: ("document", word) for mime, word in _DOCUMENTS.items()},
-}
-_EXTENSIONS = {**{word: word for word in _DOCUMENTS.values()}, "htm": "html", "markdown": "md"}
 # How a picture's first bytes look as base64: they decide where a caller's media type is wrong.
 _PICTURES = (("iVBORw0KGgo", "png"), ("/9j/", "jpeg"), ("R0lGOD", "gif"), ("UklGR", "webp"))
 _DATA_URL = re.compile(r"data:([a-zA-Z0-9.+/-]*)((?:;[a-zA-Z0-9=_.+-]*)*),", re.ASCII)
@@ -126,22 +95,19 @@ def _data_of(url: str, field: str) -> tuple[str, str]:
     """Media type and base64 text of a data URL."""
     found = _DATA_URL.match(url, 0, 300)
     if found is None:
-        if url[:8].lower().startswith(("http://", "https://")):
-            raise InvalidRequest(
-                f"{field} is an address, and fetching is off (FETCH_URLS); "
-                "send the bytes as a data: URL, data:image/png;base64,...",
-                field=field,
-            )
-        raise InvalidRequest(f"{field} must be a data: URL, data:image/png;base64,...; got {shown(url)}", field=field)
+        raise InvalidRequest(
+            f"{field} must be a data: URL, data:image/png;base64,..., or an https address; got {shown(url)}",
+            field=field,
+        )
     if not found[2].endswith(";base64"):
         raise InvalidRequest(f"{field} must be a data: URL with base64, data:image/png;base64,...", field=field)
     return found[1].lower(), url[found.end() :]
 
 
 def _media_of(mime: str, data: str, field: str, *kinds: MediaKind) -> Media:
-    kind, format_ = _FORMATS.get(mime, (None, ""))
+    kind, format_ = FORMATS.get(mime, (None, ""))
     if kind is None or kind not in kinds:
-        known = ", ".join([word for word, (of, _) in _FORMATS.items() if of in kinds])
+        known = ", ".join([word for word, (of, _) in FORMATS.items() if of in kinds])
         raise InvalidRequest(f"{field} has the media type {shown(mime)}; known here: {known}", field=field)
     if not data:
         raise InvalidRequest(f"{field} holds no bytes", field=field)
@@ -162,7 +128,8 @@ def _by_url(member: str, kind: MediaKind) -> ReadPart:
             reader.omissions.drop(f"{member}.detail", field=f"{where}.detail")
         reader.only(told, frozenset({"url", "detail", "format"}), where, member)
         url_field = f"{where}.url"
-        return _media_of(*_data_of(a_string(told.get("url"), url_field), url_field), url_field, kind)
+        url = a_string(told.get("url"), url_field)
+        return linked(url, url_field, kind) if is_link(url) else _media_of(*_data_of(url, url_field), url_field, kind)
 
     return read
 
@@ -170,7 +137,7 @@ def _by_url(member: str, kind: MediaKind) -> ReadPart:
 def _audio(reader: Reader, part: Part, field: str) -> Block | None:
     reader.only(part, frozenset({"type", "input_audio", "cache_control"}), field, "input_audio")
     told = an_object(part.get("input_audio"), f"{field}.input_audio")
-    format_ = a_word(told.get("format"), f"{field}.input_audio.format", _AUDIO)
+    format_ = a_word(told.get("format"), f"{field}.input_audio.format", AUDIO)
     data = a_string(told.get("data"), f"{field}.input_audio.data")
     if not data:
         raise InvalidRequest(f"{field}.input_audio.data holds no bytes", field=f"{field}.input_audio.data")
@@ -181,18 +148,22 @@ def _file(reader: Reader, part: Part, field: str) -> Block | None:
     reader.only(part, frozenset({"type", "file", "cache_control"}), field, "file")
     where = f"{field}.file"
     told = an_object(part.get("file"), where)
-    if told.get("file_data") is None:
+    member = "file_url" if told.get("file_url") is not None else "file_data"
+    data_field = f"{where}.{member}"
+    if told.get(member) is None:
         raise InvalidRequest(
-            f"{where}.file_data is missing; files are not stored here: send the bytes as a data: URL",
-            field=f"{where}.file_data",
+            f"{data_field} is missing; files are not stored here: send the bytes as a data: URL", field=data_field
         )
     filename = told.get("filename")
     filename = "" if filename is None else a_string(filename, f"{where}.filename")
-    data_field = f"{where}.file_data"
-    mime, data = _data_of(a_string(told["file_data"], data_field), data_field)
-    extension = _EXTENSIONS.get(filename.rpartition(".")[2].lower())
-    if extension and _FORMATS.get(mime, ("document", ""))[0] == "document":
-        mime = next(word for word, format_ in _DOCUMENTS.items() if format_ == extension)
+    given = a_string(told[member], data_field)
+    if is_link(given):
+        name = reader.document_name(filename) if filename else None
+        return linked(given, data_field, *ANY_KIND, name=name)
+    mime, data = _data_of(given, data_field)
+    extension = DOCUMENT_ENDINGS.get(filename.rpartition(".")[2].lower())
+    if extension and FORMATS.get(mime, ("document", ""))[0] == "document":
+        mime = next(word for word, format_ in DOCUMENTS.items() if format_ == extension)
     media = _media_of(mime, data, data_field, "document", "image", "video", "audio")
     if media.kind != "document":
         return media
@@ -207,5 +178,6 @@ USER_PARTS: Mapping[str, ReadPart] = {
     "input_audio": _audio,
     "file": _file,
     "video_url": _by_url("video_url", "video"),
+    "audio_url": _by_url("audio_url", "audio"),
 }
 TOOL_PARTS: Mapping[str, ReadPart] = {word: USER_PARTS[word] for word in ("text", "image_url", "file", "video_url")}

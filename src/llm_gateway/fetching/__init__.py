@@ -1,0 +1,1 @@
+"""What stands at addresses that requests name, brought in under guard."""
