@@ -349,6 +349,11 @@ class Gateway:
         )
 
     @property
+    def can_pay(self) -> bool:
+        """Whether the ledger can be written, as far as is known; where not, no model is asked."""
+        return self._till.available
+
+    @property
     def closing(self) -> bool:
         """Whether it has begun to close, and refuses new requests."""
         return self._closing

@@ -52,6 +52,11 @@ class Till:
         self._region = region
         self._observers = tuple(observers)
 
+    @property
+    def available(self) -> bool:
+        """Whether a call can be paid for now, as far as is known."""
+        return self._books.available
+
     async def open(self, purchase: Purchase) -> Hold:
         """Reserves what the call may cost.
 

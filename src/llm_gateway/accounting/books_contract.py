@@ -86,6 +86,11 @@ class Books(Protocol):
 
     keeps: bool
 
+    @property
+    def available(self) -> bool:
+        """Whether they could be written, or read, when that was last tried: a second ago at the most."""
+        ...
+
     async def open(self, intent: Intent) -> Hold:
         """Reserves the worst case in every purse that the call draws on, or in none.
 
@@ -112,6 +117,7 @@ class NoBooks:
     """Writes nothing down: no ledger, no purses."""
 
     keeps = False
+    available = True
 
     async def open(self, intent: Intent) -> Hold:
         """Reserves nothing."""

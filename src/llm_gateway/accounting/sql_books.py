@@ -33,6 +33,7 @@ class SqlBooks:
     """Books in one database, shared by any number of processes. ``hold_s`` is longer than the longest request."""
 
     keeps = True
+    available = True
 
     def __init__(
         self,
@@ -70,6 +71,7 @@ class SqlBooks:
         try:
             return await self._database.write(lambda now_ms: self._open(intent, now_ms))
         except StorageUnavailable as failed:
+            self.available = False
             self._open_calls -= 1
             if not failed.certain:  # it may be held, for a call that is never made
                 await self._spool.keep(intent.if_crashed.id, ())
@@ -84,6 +86,9 @@ class SqlBooks:
             alerts = await self._database.write(lambda now_ms: _settle(hold.id, rows, also, now_ms))
         except StorageUnavailable:
             await self._spool.keep(hold.id, rows)
+        except Exception:  # a fault of ours; what was spent is spent all the same
+            await self._spool.keep(hold.id, rows)
+            raise
         else:
             for alert in alerts:
                 self._on_alert(alert)
@@ -113,7 +118,9 @@ class SqlBooks:
         while True:
             try:
                 await self._beat_once()
-            except StorageUnavailable:
+                self.available = True
+            except Exception:  # noqa: BLE001 - whatever it is: a process that shows itself no more is taken for dead
+                self.available = False
                 self._seen_alive = 0
             await asyncio.sleep(_BEAT_S)
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway.storage.contract import Migration, Returned, StorageUnavailable, Work
-from llm_gateway.storage.postgres_wire import Connection, Lost, Running, ask, breaks_its_batch, connect, is_answer
+from llm_gateway.storage.postgres_wire import Connection, Lost, Running, ask, breaks_its_batch, connect
 
 _MOST_AT_ONCE = 512
 _REST_S = 0.25  # after it could not be reached nobody asks the server again for so long
@@ -71,8 +71,9 @@ class PostgresServer:
                 while self._free_readers:  # the server may have started anew since these were used
                     try:
                         return await self._look(self._free_readers.pop(), work)
-                    except Lost:
-                        continue
+                    except Lost as lost:
+                        if lost.was_silence:
+                            raise
                 await self._get_ready()
                 return await self._look(await self._connected(), work)
         except Lost as lost:
@@ -113,7 +114,7 @@ class PostgresServer:
         try:
             await self._write_through(jobs)
         except Lost as lost:
-            if not (was_used and lost.certain):
+            if lost.was_silence or not (was_used and lost.certain):
                 raise
             await self._write_through(jobs)  # the server may have started anew since this connection was used
 
@@ -148,7 +149,7 @@ class PostgresServer:
         try:
             await ask(connection.execute("COMMIT"))
         except Lost as lost:
-            raise Lost(str(lost), certain=is_answer(lost)) from lost
+            raise Lost(str(lost), certain=lost.was_answer) from lost
         for job in jobs:
             job.done = True
 

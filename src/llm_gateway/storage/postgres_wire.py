@@ -9,10 +9,12 @@ import asyncpg  # pyright: ignore[reportMissingTypeStubs] - it has none
 from llm_gateway.storage.contract import Row, Transaction
 
 CONNECT_S = 2
-STATEMENT_S = 5
-TURN_S = 4
+STATEMENT_S = 4
+TURN_S = 2
 _UNAVAILABLE = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX")
 """Classes of SQLSTATE that say something of the server's state, not of the statement."""
+_LOSING = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The second comes of a connection that the server ended between two statements."""
 Answer = TypeVar("Answer")
 
 
@@ -22,6 +24,16 @@ class Lost(Exception):
     def __init__(self, message: str, *, certain: bool = True) -> None:
         super().__init__(message)
         self.certain = certain
+
+    @property
+    def was_silence(self) -> bool:
+        """Whether it said nothing at all for as long as one waits."""
+        return isinstance(self.__cause__, TimeoutError)
+
+    @property
+    def was_answer(self) -> bool:
+        """Whether it was the server that said so."""
+        return isinstance(self.__cause__, asyncpg.PostgresError)
 
 
 class Connection(Protocol):
@@ -80,13 +92,8 @@ async def ask(asked: Awaitable[Answer]) -> Answer:
         if state.startswith(_UNAVAILABLE):
             raise Lost(f"PostgreSQL: {refused} ({state})") from refused
         raise
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as lost:
+    except (*_LOSING, OSError, TimeoutError) as lost:
         raise Lost(f"PostgreSQL: {lost or type(lost).__name__}") from lost
-
-
-def is_answer(lost: Lost) -> bool:
-    """Whether it was the server that said so."""
-    return isinstance(lost.__cause__, asyncpg.PostgresError)
 
 
 def breaks_its_batch(error: Exception) -> bool:

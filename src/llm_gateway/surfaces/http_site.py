@@ -75,15 +75,23 @@ def create_site(
     async def live(_: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"})
 
+    def status() -> str:
+        if gateway.closing:
+            return "closing"
+        return "healthy" if gateway.can_pay else "ledger_unavailable"
+
     async def ready(_: Request) -> JSONResponse:
-        closing = gateway.closing
-        return JSONResponse({"status": "closing" if closing else "healthy"}, 503 if closing else 200)
+        return JSONResponse({"status": status()}, 200 if status() == "healthy" else 503)
+
+    async def health(_: Request) -> JSONResponse:
+        """To start it anew would not mend its database, so that alone is no failure."""
+        return JSONResponse({"status": status()}, 503 if gateway.closing else 200)
 
     site = Starlette(
         lifespan=lifespan,
         routes=[
             Route("/", card, methods=["GET"]),
-            Route("/health", ready, methods=["GET"]),
+            Route("/health", health, methods=["GET"]),
             Route("/health/live", live, methods=["GET"]),
             Route("/health/ready", ready, methods=["GET"]),
             Route("/mcp", endpoint=http),
