@@ -20,6 +20,7 @@ from llm_gateway.surfaces.admin_api import AdminDoor
 from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 from llm_gateway.surfaces.door_guard import DoorGuard
 from llm_gateway.surfaces.door_limits import DoorLimits
+from llm_gateway.surfaces.health import health_routes
 from llm_gateway.surfaces.identity import KeyGuard, is_admins
 from llm_gateway.surfaces.openai_api.routes import OpenAiDoor
 from llm_gateway.surfaces.request_ids import new_request_id
@@ -72,28 +73,11 @@ def create_site(
             }
         )
 
-    async def live(_: Request) -> JSONResponse:
-        return JSONResponse({"status": "alive"})
-
-    def status() -> str:
-        if gateway.closing:
-            return "closing"
-        return "healthy" if gateway.can_pay else "ledger_unavailable"
-
-    async def ready(_: Request) -> JSONResponse:
-        return JSONResponse({"status": status()}, 200 if status() == "healthy" else 503)
-
-    async def health(_: Request) -> JSONResponse:
-        """To start it anew would not mend its database, so that alone is no failure."""
-        return JSONResponse({"status": status()}, 503 if gateway.closing else 200)
-
     site = Starlette(
         lifespan=lifespan,
         routes=[
             Route("/", card, methods=["GET"]),
-            Route("/health", health, methods=["GET"]),
-            Route("/health/live", live, methods=["GET"]),
-            Route("/health/ready", ready, methods=["GET"]),
+            *health_routes(gateway),
             Route("/mcp", endpoint=http),
             Route("/sse", endpoint=sse),
             Route("/messages/", endpoint=sse),
