@@ -72,7 +72,7 @@ def a_request(card: ModelCard, dice: random.Random) -> GenerateRequest:
 
 def test_no_mixture_is_refused() -> None:
     dice = random.Random(20261121)
-    for name in [card.name for card in CATALOG.cards if card.lifecycle.status != "retired"]:
+    for name in [card.name for card in CATALOG.cards if card.answers and card.lifecycle.status != "retired"]:
         resolved = CATALOG.resolve(name, region="us-east-1", today=date(2026, 11, 21))
         card = resolved.card
         assert card is not None

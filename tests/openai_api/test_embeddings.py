@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,30 @@ async def test_many_texts_are_asked_in_as_few_calls_as_may_be(door: Door) -> Non
     assert answer["data"][150]["embedding"] == one["data"][0]["embedding"]
 
 
-async def test_a_known_price_is_told_and_an_unknown_one_is_not(door: Door) -> None:
-    await embed(door)  # the price library is loaded meanwhile
-    told = await embed(door, TITAN, "Hello " * 100)
-    assert float(told.headers["x-llm-gateway-cost-usd"]) > 0
-    assert "x-llm-gateway-cost-usd" not in (await embed(door, COHERE)).headers
+PRICES = {"titan-embed-v2": 20, "titan-embed-v1": 100, COHERE: 100, "cohere-embed-multilingual-v3": 100}
+
+
+@pytest.mark.parametrize(("model", "nano_a_token"), [*PRICES.items(), (COHERE_4, 120), (NOVA, 135)])
+async def test_vectors_have_their_exact_price(door: Door, model: str, nano_a_token: int) -> None:
+    told = await embed(door, model, "Hello " * 100)
+    tokens = (await told.json())["usage"]["prompt_tokens"]
+    assert tokens > 50
+    assert Decimal(told.headers["x-llm-gateway-cost-usd"]) == Decimal(tokens * nano_a_token) / 10**9
+
+
+async def test_a_price_that_is_not_known_is_not_told(door: Door) -> None:
+    told = await embed(door, "titan-embed-image", "Hello", dimensions=384)
+    answer = await told.json()
+    assert len(answer["data"][0]["embedding"]) == 384
+    assert "x-llm-gateway-cost-usd" not in told.headers
+
+
+async def test_a_model_that_makes_vectors_is_listed_and_gives_no_text(door: Door) -> None:
+    async with door.http.get(door.url + "/v1/models") as response:
+        assert "cohere-embed-v4" in {model["id"] for model in (await response.json())["data"]}
+    refused = await door.ask(model="cohere-embed-v4")
+    assert (refused.status, (await refused.json())["error"]["param"]) == (400, "model")
+    assert "/v1/embeddings" in (await refused.json())["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +114,8 @@ async def test_a_known_price_is_told_and_an_unknown_one_is_not(door: Door) -> No
         ({"model": TITAN, "input": "a", "encoding_format": "hex"}, "encoding_format"),
         ({"model": TITAN, "input": "a", "input_type": "song"}, "input_type"),
         ({"model": "nova-pro", "input": "a"}, "model"),
-        ({"model": "amazon.titan-embed-image-v1", "input": "a"}, "model"),
+        ({"model": "amazon.titan-image-generator-v2:0", "input": "a"}, "model"),
+        ({"model": "titan-embed-image", "input": "a", "dimensions": 512}, "dimensions"),
     ],
 )
 async def test_a_bad_request_is_refused_by_its_field(door: Door, body: dict[str, Any], field: str) -> None:

@@ -103,6 +103,8 @@ class Catalog:
     ) -> list[ModelCard]:
         """The listed cards with the lifecycle status of ``today``, filtered; words are compared without case.
 
+        Models that only make vectors are left out unless their capability, ``embeddings``, is asked for.
+
         Raises:
             InvalidRequest: no listed model has this provider, capability or lifecycle; names those there are.
         """
@@ -114,6 +116,8 @@ class Catalog:
         if capability is not None:
             wanted = _one_of("capability", capability, {word for card in self._cards for word in card.capabilities})
             cards = [card for card in cards if card.can(wanted)]
+        else:
+            cards = [card for card in cards if card.answers]
         if lifecycle is not None:
             wanted = _one_of("lifecycle", lifecycle, get_args(LifecycleStatus))
             cards = [card for card in cards if card.lifecycle.status == wanted]

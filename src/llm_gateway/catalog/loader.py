@@ -16,7 +16,7 @@ A file holds a ``provider`` for all its tables and one ``[[model]]`` table per m
     listed = true
     context_window_tokens = 128_000
     max_input_tokens = 120_000                          # only where smaller than the window
-    max_output_tokens = 8_000
+    max_output_tokens = 8_000                           # none where output_modalities holds no "text"
     input_modalities = ["text", "image"]                # default ["text"]
     output_modalities = ["text"]
     capabilities = ["system", "streaming", "tools"]     # default ["system", "streaming"]
@@ -70,6 +70,7 @@ CAPABILITIES = frozenset(
         "parallel_tools",
         "vision",
         "documents",
+        "embeddings",
         "video",
         "audio",
         "reasoning",
@@ -89,7 +90,7 @@ CAPABILITIES = frozenset(
 PROFILE_PREFIXES = frozenset(
     ["global", "us", "eu", "apac", "jp", "au", "us-gov", "ca", "sa", "me", "af", "in", "kr", "il", "mx", "uk"]
 )
-_MODALITIES = frozenset(("text", "image", "video", "audio", "document"))
+_MODALITIES = frozenset(("text", "image", "video", "audio", "document", "embedding"))
 _TIERS = frozenset(("flex", "priority", "batch"))
 _PRICE_KEYS = frozenset(
     [
@@ -215,19 +216,20 @@ def _card(draft: _Draft) -> ModelCard:
     model_id = table.needed_text("id", "vendor.model-v1:0")
     prices = _prices(table)
     profiles = table.words("profiles", (), PROFILE_PREFIXES) or tuple(prices.profiles if prices else ())
+    gives = table.words("output_modalities", ("text",), _MODALITIES)
     return ModelCard(
         name=name,
         id=model_id,
         provider=(table.text("provider") or model_id.partition(".")[0]).lower(),
         description=table.text("description") or "",
         context_window_tokens=table.needed_count("context_window_tokens", "128_000"),
-        max_output_tokens=table.needed_count("max_output_tokens", "8_192"),
+        max_output_tokens=table.needed_count("max_output_tokens", "8_192") if "text" in gives else 0,
         max_input_tokens=table.count("max_input_tokens"),
         aliases=table.words("aliases", ()),
         profiles=profiles,
         needs_profile=table.flag("needs_profile", False),
         input_modalities=table.words("input_modalities", ("text",), _MODALITIES),
-        output_modalities=table.words("output_modalities", ("text",), _MODALITIES),
+        output_modalities=gives,
         capabilities=frozenset(table.words("capabilities", ("system", "streaming"), CAPABILITIES)),
         cache_min_tokens=table.count("cache_min_tokens"),
         output_burn_rate=table.count("output_burn_rate") or 1,

@@ -62,8 +62,9 @@ class Lifecycle:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """One model. ``id`` is the base model id without a profile prefix; ``profiles`` the prefixes it can be invoked
-    through; ``needs_profile`` says that the bare id is refused on demand. ``max_output_tokens`` and
-    ``context_window_tokens`` count tokens. ``capabilities`` is a lower bound: a missing word means "not known to"."""
+    through; ``needs_profile`` says that the bare id is refused on demand. ``max_output_tokens`` (0 where the model gives
+    no text) and ``context_window_tokens`` count tokens. ``capabilities`` is a lower bound: a missing word means "not
+    known to"."""
 
     name: str
     id: str
@@ -87,6 +88,11 @@ class ModelCard:
     def can(self, capability: str) -> bool:
         """Whether the card says that the model has this capability."""
         return capability in self.capabilities
+
+    @property
+    def answers(self) -> bool:
+        """Whether the model gives text; else it makes vectors only."""
+        return "text" in self.output_modalities
 
     def takes(self, kind: str) -> bool:
         """Whether media of this kind may be shown to the model. Of documents the cards do not know it everywhere."""

@@ -24,7 +24,7 @@ EMBED_INPUT = {
     "properties": {
         "model": {
             "type": "string",
-            "description": "A model that makes vectors, such as amazon.titan-embed-text-v2:0.",
+            "description": "A model that makes vectors, such as titan-embed-v2 (list_models, capability embeddings).",
         },
         "texts": {
             "type": ["array", "string"],

@@ -40,6 +40,13 @@ def _titan_2(texts: Sequence[str], request: EmbedRequest) -> Json:
     return {"inputText": texts[0], **size, "normalize": True}
 
 
+def _titan_image(texts: Sequence[str], request: EmbedRequest) -> Json:
+    size: Json = (
+        {} if request.dimensions is None else {"embeddingConfig": {"outputEmbeddingLength": request.dimensions}}
+    )
+    return {"inputText": texts[0], **size}
+
+
 def _cohere(texts: Sequence[str], request: EmbedRequest) -> Json:
     return {"texts": list(texts), "input_type": request.purpose, "truncate": "NONE"}
 
@@ -78,6 +85,7 @@ def _of_nova(answer: Json) -> object:
 _FAMILIES = (
     EmbedFamily(("amazon.titan-embed-text-v2",), 1, (1024, 512, 256), _titan_2, _of_titan),
     EmbedFamily(("amazon.titan-embed-text-v1", "amazon.titan-embed-g1-text"), 1, (1536,), _titan, _of_titan),
+    EmbedFamily(("amazon.titan-embed-image-v1",), 1, (1024, 384, 256), _titan_image, _of_titan),
     EmbedFamily(("cohere.embed-v4",), 96, (1536, 1024, 512, 256), _cohere_4, _of_cohere),
     EmbedFamily(
         ("cohere.embed-english-light-v3", "cohere.embed-multilingual-light-v3"), 96, (384,), _cohere, _of_cohere
@@ -85,7 +93,7 @@ _FAMILIES = (
     EmbedFamily(("cohere.embed-english-v3", "cohere.embed-multilingual-v3"), 96, (1024,), _cohere, _of_cohere),
     EmbedFamily(("amazon.nova-2-multimodal-embeddings",), 1, (3072, 1024, 384, 256), _nova, _of_nova),
 )
-_EXAMPLE = "amazon.titan-embed-text-v2:0"
+_EXAMPLE = "titan-embed-v2"
 
 
 def family_of(call: EmbedCall) -> EmbedFamily:

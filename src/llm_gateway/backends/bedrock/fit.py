@@ -19,6 +19,7 @@ from llm_gateway.backends.bedrock.reasoning import merged, plan_thinking
 from llm_gateway.backends.bedrock.structured import FormatPlan, plan_format, with_answer_tool
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.content import Block, CachePoint, Media, Message, Reasoning, Text, ToolResult, ToolUse
+from llm_gateway.domain.errors import UnsupportedFeature
 from llm_gateway.domain.requests import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_TEMPERATURE,
@@ -57,6 +58,8 @@ def fit(call: ModelCall) -> Fitted:
         UnsupportedFeature: the card says that the model cannot take a part of it.
     """
     request, card, warnings = call.request, call.model.card, list[str]()
+    if card is not None and not card.answers:
+        raise _no_words(card)
     kinds = {type(block) for message in request.messages for block in message.content}
     messages = _fit_blocks(request.messages, kinds, card, warnings)
     thinking = plan_thinking(request, card, messages, warnings)
@@ -97,6 +100,15 @@ def fit(call: ModelCall) -> Fitted:
         output_config=form.output_config,
         reading=_reading(form, names),
         warnings=tuple(warnings),
+    )
+
+
+def _no_words(card: ModelCard) -> UnsupportedFeature:
+    return UnsupportedFeature(
+        f"{card.name} makes vectors and gives no text; ask it by embed or /v1/embeddings",
+        model=card.name,
+        feature="text",
+        field="model",
     )
 
 

@@ -32,7 +32,8 @@ def one_model(reports: Reports, word: str) -> Json:
 
 
 def _asked(reports: Reports) -> list[ModelCard]:
-    return [card for card in reports.models() if card.lifecycle.status != "retired"]
+    cards = [*reports.models(), *reports.models(capability="embeddings")]
+    return [card for card in cards if card.lifecycle.status != "retired"]
 
 
 def _words(card: ModelCard) -> set[str]:
