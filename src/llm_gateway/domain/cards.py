@@ -62,8 +62,8 @@ class Lifecycle:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """One model. ``id`` is the base model id without a profile prefix; ``profiles`` the prefixes it can be invoked
-    through; ``needs_profile`` says that the bare id is refused on demand. ``max_output_tokens`` (0 where the model gives
-    no text) and ``context_window_tokens`` count tokens. ``capabilities`` is a lower bound: a missing word means "not
+    through; ``needs_profile`` says that the bare id is refused on demand. ``max_output_tokens`` (0 where none is text)
+    and ``context_window_tokens`` count tokens. ``capabilities`` is a lower bound: a missing word means "not
     known to"."""
 
     name: str

@@ -57,9 +57,7 @@ def fit(call: ModelCall) -> Fitted:
         InvalidRequest: the conversation cannot be mended with certainty.
         UnsupportedFeature: the card says that the model cannot take a part of it.
     """
-    request, card, warnings = call.request, call.model.card, list[str]()
-    if card is not None and not card.answers:
-        raise _no_words(card)
+    request, card, warnings = call.request, _answering(call.model.card), list[str]()
     kinds = {type(block) for message in request.messages for block in message.content}
     messages = _fit_blocks(request.messages, kinds, card, warnings)
     thinking = plan_thinking(request, card, messages, warnings)
@@ -103,8 +101,11 @@ def fit(call: ModelCall) -> Fitted:
     )
 
 
-def _no_words(card: ModelCard) -> UnsupportedFeature:
-    return UnsupportedFeature(
+def _answering(card: ModelCard | None) -> ModelCard | None:
+    """The card of a model that gives text."""
+    if card is None or card.answers:
+        return card
+    raise UnsupportedFeature(
         f"{card.name} makes vectors and gives no text; ask it by embed or /v1/embeddings",
         model=card.name,
         feature="text",
