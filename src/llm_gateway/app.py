@@ -10,6 +10,7 @@ from llm_gateway.accounting.books_contract import Alert
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
 from llm_gateway.administration import Administration
+from llm_gateway.alerting.webhook import Webhook
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.backends.bedrock.credentials import AccessWish
 from llm_gateway.backends.bedrock.timeouts import Timeouts
@@ -17,6 +18,7 @@ from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.caching.memory_cache import MemoryCache, NoCache
 from llm_gateway.catalog.catalog import Catalog, load_catalog
+from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.fetching.contract import MediaFetcher, NoFetching
 from llm_gateway.fetching.web_fetcher import WebFetcher
@@ -46,11 +48,14 @@ class App:
     gateway: Gateway
     reports: Reports
     money: MoneyRooms
+    webhook: Webhook | None = None
 
     async def aclose(self) -> None:
         """Ends what is under way, writes what waits, closes everything."""
         await self.gateway.aclose()
         await self.money.aclose()
+        if self.webhook is not None:
+            await self.webhook.aclose()
 
     def mcp_server(self) -> "FastMCP":
         """A fresh MCP server over this gateway; each can be served once."""
@@ -103,7 +108,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     """Builds everything; nothing is sent, opened or listened to yet. ``fetcher`` takes the place of the settings' own.
 
     Raises:
-        ConfigurationError: the file of models is wrong.
+        ConfigurationError: the file of models, or the address of the webhook, is wrong.
     """
     catalog = load_catalog(settings.models_file)
     region = settings.aws_region
@@ -119,7 +124,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     backend = create_backend(settings)
     observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
     pricer = CatalogPricer(SecondOpinion(), region=region)
-    money = furnish_money(settings, _tell_alert)
+    webhook = _create_webhook(settings)
+    money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook))
     gateway = Gateway(
         resolve=resolve,
         backend=backend,
@@ -135,7 +141,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         embedder=backend,
         observers=observers,
     )
-    return App(settings, catalog, backend, gateway, Reports(models=catalog, metrics=metrics, cache=cache), money)
+    reports = Reports(models=catalog, metrics=metrics, cache=cache)
+    return App(settings, catalog, backend, gateway, reports, money, webhook)
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:
@@ -145,17 +152,32 @@ def _create_fetcher(settings: Settings) -> MediaFetcher:
     return WebFetcher(hosts=settings.fetch_hosts, most_bytes=settings.max_body_bytes * 3 // 4)
 
 
-def _tell_alert(alert: Alert) -> None:
-    budget, state = alert.state.budget, alert.state
-    structlog.get_logger().warning(
-        "budget_alert",
-        scope=budget.scope,
-        scope_id=budget.scope_id,
-        percent=alert.percent,
-        spent_nano_usd=state.spent_nano_usd,
-        limit_nano_usd=budget.limit_nano_usd,
-        resets_at=state.resets_at,
+def _create_webhook(settings: Settings) -> Webhook | None:
+    """Raises ConfigurationError where what is spent would be told to everybody on the way."""
+    url, secret = settings.alert_webhook_url, settings.alert_webhook_secret
+    if url is None:
+        return None
+    if not url.startswith("https://") and not settings.alert_webhook_private:
+        raise ConfigurationError("ALERT_WEBHOOK_URL: must start with https://, or set ALERT_WEBHOOK_PRIVATE=true")
+    return Webhook(
+        url, secret=secret.get_secret_value() if secret is not None else None, private=settings.alert_webhook_private
     )
+
+
+def _tell_alert(alert: Alert, webhook: Webhook | None) -> None:
+    budget, state = alert.state.budget, alert.state
+    facts = {
+        "scope": budget.scope,
+        "scope_id": budget.scope_id,
+        "percent": alert.percent,
+        "spent_nano_usd": state.spent_nano_usd,
+        "limit_nano_usd": budget.limit_nano_usd,
+        "window": budget.window,
+        "resets_at": state.resets_at,
+    }
+    structlog.get_logger().warning("budget_alert", **facts)
+    if webhook is not None:
+        webhook.send("budget.alert", facts)
 
 
 def access_wish(settings: Settings) -> AccessWish:

@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--team", help="team that it belongs to")
     create.add_argument("--budget", metavar="USD", help="US dollars that it may spend, such as 25 or 0.002")
     create.add_argument("--window", default="month", help="day, month, lifetime, or a length such as 12h (month)")
+    create.add_argument(
+        "--alert", action="append", type=int, metavar="PERCENT", help="tell when so much is spent (80 and 100)"
+    )
     create.add_argument("--run-budget", metavar="USD", help="US dollars that each run of it may spend")
     create.add_argument("--model", action="append", default=[], metavar="GLOB", help="model it may ask (repeatable)")
     create.add_argument(
@@ -99,7 +102,7 @@ async def _create(args: argparse.Namespace, desk: Administration) -> None:
         run_budget_nano_usd=None if args.run_budget is None else nano_usd(args.run_budget, "--run-budget"),
         expires_at=None if args.expires is None else when(args.expires, "--expires"),
     )
-    budget = None if args.budget is None else budget_wish(args.budget, args.window, None, "--")
+    budget = None if args.budget is None else budget_wish(args.budget, args.window, args.alert, "--")
     _tell_new(args, await desk.create_key(wish, budget))
 
 

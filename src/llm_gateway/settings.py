@@ -101,6 +101,13 @@ class Settings(BaseSettings):
     ledger: Literal["on", "off"] = Field("on", description="Write down what is spent; off: no keys and budgets either.")
     llm_gateway_key: SecretStr | None = Field(None, description="The key of whoever speaks over standard input.")
     admin_api_key: SecretStr | None = Field(None, description="The key of /admin; unset: there is no /admin.")
+    alert_webhook_url: str | None = Field(
+        None, description="Where budgets that pass one of their alert marks are told, beside the log; https://…."
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="What these posts are signed with (Standard Webhooks); whsec_ and base64, or any text."
+    )
+    alert_webhook_private: bool = Field(False, description="Let that address be one inside, over plain http too.")
     unpriced: Literal["flag", "refuse"] = Field(
         "flag", description="What a call gets whose model has no known price: a cost of null, or an error."
     )
@@ -146,7 +153,7 @@ class Settings(BaseSettings):
         words: tuple[str, ...] = get_args(cls.model_fields[info.field_name or ""].annotation)
         return next((word for word in words if isinstance(given, str) and word.lower() == given.strip().lower()), given)
 
-    @field_validator("aws_endpoint_url_bedrock_runtime", "aws_endpoint_url_bedrock")
+    @field_validator("aws_endpoint_url_bedrock_runtime", "aws_endpoint_url_bedrock", "alert_webhook_url")
     @classmethod
     def _is_address(cls, given: str | None) -> str | None:
         if given is None:

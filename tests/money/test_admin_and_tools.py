@@ -1,9 +1,12 @@
 """Keys, budgets and usage by /admin, by agents' tools and by the command line: one truth, told three ways."""
 
+import asyncio
 from typing import Any, cast
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
@@ -112,6 +115,28 @@ async def test_without_a_master_key_there_is_no_admin(sandbox: Sandbox, kept: Ke
         running_gateway(sandbox.url, kept.home, **kept.variables) as gateway,
     ):
         assert (await Admin(http, gateway.url, "").ask("GET", "keys"))[0] == 404
+
+
+async def test_a_budget_that_passes_a_mark_is_told_to_the_webhook(sandbox: Sandbox, kept: Kept) -> None:
+    heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def hear(request: web.Request) -> web.Response:
+        await heard.put(await request.json())
+        return web.Response()
+
+    site = web.Application()
+    site.router.add_post("/hook", hear)
+    key = await kept.new_key("--name", "bar", "--budget", "0.002", "--window", "day", "--alert", "1")
+    async with TestServer(site) as server:
+        hook = {"ALERT_WEBHOOK_URL": str(server.make_url("/hook")), "ALERT_WEBHOOK_PRIVATE": "true"}
+        async with kept.gateway(sandbox, **hook) as (running, http):
+            asked = {**ASKED, "messages": [{"role": "user", "content": "Say: " + "a long word " * 100}]}
+            headers = {"authorization": f"Bearer {key}"}
+            async with http.post(f"{running.url}/v1/chat/completions", json=asked, headers=headers) as answer:
+                assert answer.status == 200
+            async with asyncio.timeout(20):
+                told = await heard.get()
+    assert (told["type"], told["data"]["percent"], told["data"]["scope"]) == ("budget.alert", 1, "key")
 
 
 async def test_a_run_gives_a_part_of_its_purse_to_another(sandbox: Sandbox, kept: Kept) -> None:

@@ -1,0 +1,1 @@
+"""Telling people what they should know, where they want to hear it."""
