@@ -48,8 +48,8 @@ def tools_call(era: Era) -> Request:
     return lambda number: http_post("/mcp", headers, before + b"%09d" % number + after)
 
 
-def chat(*, stream: bool = False) -> Request:
-    """A chat completion; equal numbers ask for equal answers."""
+def chat(*, stream: bool = False, key: str | None = None) -> Request:
+    """A chat completion; equal numbers ask for equal answers. ``key`` is a virtual key to ask with."""
     asked: dict[str, object] = {
         "model": "nova-micro",
         "messages": [{"role": "user", "content": f"Say something about the fox of number {_NUMBER}, in one sentence."}],
@@ -57,7 +57,8 @@ def chat(*, stream: bool = False) -> Request:
         "max_tokens": 200,
     }
     before, after = orjson.dumps(asked | {"stream": True} if stream else asked).split(_NUMBER.encode())
-    return lambda number: http_post("/v1/chat/completions", "", before + b"%09d" % number + after)
+    bearing = "" if key is None else f"authorization: Bearer {key}\r\n"
+    return lambda number: http_post("/v1/chat/completions", bearing, before + b"%09d" % number + after)
 
 
 def fresh_numbers() -> Iterator[int]:
