@@ -210,7 +210,7 @@ def _all_views(now_ms: int) -> Transaction[list[KeyView]]:
 
 def _view(record: KeyRecord, now_ms: int) -> Transaction[KeyView]:
     rows = yield (
-        "SELECT CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT) FROM usage_by_day WHERE key_id = ?",
+        "SELECT CAST(COALESCE(SUM(cost_nano_usd), 0) AS BIGINT) FROM usage_ever WHERE key_id = ?",
         (record.id,),
     )
     budgets = yield from purses.find_budgets("key", record.id)

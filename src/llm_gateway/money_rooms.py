@@ -9,7 +9,7 @@ from llm_gateway.access.key_gate import KeyGate
 from llm_gateway.access.memory_limiter import MemoryLimiter
 from llm_gateway.access.schema import ACCESS_TABLES
 from llm_gateway.accounting.books_contract import Alert, Books, NoBooks
-from llm_gateway.accounting.schema import MONEY_TABLES
+from llm_gateway.accounting.schema import MONEY_SUMS, MONEY_TABLES
 from llm_gateway.accounting.spool import Spool
 from llm_gateway.accounting.sql_books import SqlBooks, lives
 from llm_gateway.caching.repeats import REPEATS_TABLES, MemoryRepeats, SqlRepeats
@@ -19,7 +19,7 @@ from llm_gateway.settings import Settings
 from llm_gateway.storage.contract import Database, StorageUnavailable
 from llm_gateway.storage.sqlite_file import SqliteFile
 
-MIGRATIONS = (MONEY_TABLES, ACCESS_TABLES, REPEATS_TABLES)
+MIGRATIONS = (MONEY_TABLES, ACCESS_TABLES, REPEATS_TABLES, MONEY_SUMS)
 _SLACK_S = 60.0  # a hold outlives the longest request by this
 
 

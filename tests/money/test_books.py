@@ -28,6 +28,8 @@ async def test_what_was_settled_is_in_the_ledger_with_its_sums(database: Databas
     assert [tuple(each) for each in told] == [("req_a1", "bar", "red", 123, "ok")]
     summed = await rows_of(database, "SELECT key_id, calls, input_tokens, cost_nano_usd FROM usage_by_day")
     assert [tuple(each) for each in summed] == [("key_bar", 1, 10, 123)]
+    ever = await rows_of(database, "SELECT key_id, team, calls, input_tokens, cost_nano_usd FROM usage_ever")
+    assert [tuple(each) for each in ever] == [("key_bar", "red", 1, 10, 123)]
     assert await number(database, "SELECT COUNT(*) FROM holds") == 0
     await desk.aclose()
 
@@ -38,7 +40,8 @@ async def test_a_settlement_told_twice_counts_once(database: Database, tmp_path:
     for _ in range(2):
         await desk.settle(hold, [row("a1", cost=123, caller=BAR, outcome="ok")])
     assert await number(database, "SELECT SUM(cost_nano_usd) FROM ledger") == 123
-    assert await number(database, "SELECT SUM(cost_nano_usd) FROM usage_by_day") == 123
+    for sums in ("usage_by_day", "usage_ever"):
+        assert await number(database, f"SELECT SUM(cost_nano_usd) FROM {sums}") == 123
     await desk.aclose()
 
 

@@ -1,4 +1,4 @@
-"""The ledger as transactions: append a row, once; keep the sums by day beside it. Append-only: nothing is changed."""
+"""The ledger as transactions: append a row, once. Append-only: nothing is changed."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,28 +11,15 @@ from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Usage
 from llm_gateway.storage.contract import Transaction
 
-_DAY_MS = 86_400_000
 _INSERT = (
     f"INSERT INTO ledger ({', '.join(LEDGER_COLUMNS)}) VALUES ({', '.join('?' * len(LEDGER_COLUMNS))}) "  # noqa: S608 - our own names
     "ON CONFLICT (id) DO NOTHING RETURNING id"
 )
-_SUMMED = (
-    *("calls", "estimated_calls", "unpriced_calls", "input_tokens", "output_tokens"),
-    *("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cost_nano_usd"),
-)
-_BY = ("day", "key_id", "key_name", "team", "agent", "model", "model_id", "region", "outcome")
-_ADD_UP = (
-    f"INSERT INTO usage_by_day ({', '.join((*_BY, *_SUMMED))}) VALUES ({', '.join('?' * (len(_BY) + len(_SUMMED)))}) "  # noqa: S608 - our own names
-    "ON CONFLICT (day, key_id, team, agent, model, model_id, region, outcome) DO UPDATE SET "
-    + ", ".join(f"{name} = usage_by_day.{name} + excluded.{name}" for name in _SUMMED)
-)
 
 
 def append(row: LedgerRow, now_ms: int) -> Transaction[bool]:
-    """Adds a row and counts it in; False where one of this id is there already, which stays as it is."""
+    """Adds a row, which the database counts in; False where one of this id is there already, which stays as it is."""
     added = yield (_INSERT, _as_row(row, now_ms))
-    if added:
-        yield (_ADD_UP, _as_sums(row, now_ms))
     return bool(added)
 
 
@@ -44,13 +31,6 @@ def _as_row(row: LedgerRow, now_ms: int) -> tuple[object, ...]:
     ended = (row.latency_ms, row.first_token_ms, row.outcome, int(usage.estimated), row.route)
     named = (row.id, row.request_id, caller.idempotency_key, now_ms)
     return (*named, *whose, *model, *_tokens(usage), *priced, *ended)
-
-
-def _as_sums(row: LedgerRow, now_ms: int) -> tuple[object, ...]:
-    caller, usage, cost = row.caller, row.usage, row.cost_nano_usd
-    whose = (caller.key_id or "", caller.key_name or "", caller.team or "", caller.agent or "")
-    by = (now_ms // _DAY_MS, *whose, row.model, row.model_id, row.region, row.outcome)
-    return (*by, 1, int(usage.estimated), int(cost is None), *_tokens(usage), cost or 0)
 
 
 def _tokens(usage: Usage) -> tuple[int, int, int, int, int]:

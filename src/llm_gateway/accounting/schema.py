@@ -1,4 +1,8 @@
-"""The tables of money. Amounts are whole nano-US-dollars; times are milliseconds since the epoch, UTC."""
+"""The tables of money. Amounts are whole nano-US-dollars; times are milliseconds since the epoch, UTC.
+
+Law: what the ledger holds is added up by the database itself, in the very statement that adds a row, so that the sums
+are those of the ledger whoever writes it.
+"""
 
 from llm_gateway.storage.contract import Migration
 
@@ -8,6 +12,12 @@ LEDGER_COLUMNS = (
     *("cache_write_5m_tokens", "cache_write_1h_tokens", "service_tier", "price_source", "price_checked_on"),
     *("cost_nano_usd", "latency_ms", "first_token_ms", "outcome", "estimated", "route"),
 )
+
+SUMS = (
+    *("calls", "estimated_calls", "unpriced_calls", "input_tokens", "output_tokens"),
+    *("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "cost_nano_usd"),
+)
+"""What is added up, in the tables of sums."""
 
 _LEDGER = """
 CREATE TABLE ledger (
@@ -130,3 +140,65 @@ _POSTGRES_GUARDS = (
     "FOR EACH STATEMENT EXECUTE FUNCTION ledger_is_append_only()",
 )
 MONEY_TABLES = Migration("money-1", (*_TABLES, *_SQLITE_GUARDS), (*_TABLES, *_POSTGRES_GUARDS))
+
+_EVER = """
+CREATE TABLE usage_ever (
+    key_id TEXT NOT NULL,
+    key_name TEXT NOT NULL,
+    team TEXT NOT NULL,
+    model TEXT NOT NULL,
+    calls BIGINT NOT NULL,
+    estimated_calls BIGINT NOT NULL,
+    unpriced_calls BIGINT NOT NULL,
+    input_tokens BIGINT NOT NULL,
+    output_tokens BIGINT NOT NULL,
+    cache_read_tokens BIGINT NOT NULL,
+    cache_write_5m_tokens BIGINT NOT NULL,
+    cache_write_1h_tokens BIGINT NOT NULL,
+    cost_nano_usd BIGINT NOT NULL,
+    PRIMARY KEY (key_id, team, model)
+)"""
+_SUMS_SO_FAR = (
+    f"INSERT INTO usage_ever SELECT key_id, MAX(key_name), team, model, {', '.join(f'SUM({name})' for name in SUMS)} "  # noqa: S608 - our own names
+    "FROM usage_by_day GROUP BY key_id, team, model"
+)
+_WHOSE = tuple(f"COALESCE(NEW.{name}, '')" for name in ("key_id", "key_name", "team", "agent"))
+_COUNTED = (
+    "1",
+    "NEW.estimated",
+    "CASE WHEN NEW.cost_nano_usd IS NULL THEN 1 ELSE 0 END",
+    *(f"NEW.{name}" for name in SUMS[3:8]),
+    "COALESCE(NEW.cost_nano_usd, 0)",
+)
+
+
+def _add_up(table: str, by: dict[str, str], one_of_a_kind: tuple[str, ...]) -> str:
+    """Counts a new row of the ledger in; ``by`` are columns and what of the row goes into them."""
+    return (
+        f"INSERT INTO {table} ({', '.join((*by, *SUMS))}) VALUES ({', '.join((*by.values(), *_COUNTED))}) "  # noqa: S608 - our own names
+        f"ON CONFLICT ({', '.join(one_of_a_kind)}) DO UPDATE SET "
+        + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in SUMS)
+        + ";"
+    )
+
+
+_KEY = dict(zip(("key_id", "key_name", "team"), _WHOSE, strict=False))
+_SERVED = {name: f"NEW.{name}" for name in ("model", "model_id", "region", "outcome")}
+_BY_DAY = {"day": "NEW.booked_at / 86400000", **_KEY, "agent": _WHOSE[3], **_SERVED}
+_ADDING_UP = " ".join(
+    (
+        _add_up("usage_by_day", _BY_DAY, tuple(name for name in _BY_DAY if name != "key_name")),
+        _add_up("usage_ever", {**_KEY, "model": "NEW.model"}, ("key_id", "team", "model")),
+    )
+)
+MONEY_SUMS = Migration(
+    "money-2",
+    (_EVER, _SUMS_SO_FAR, f"CREATE TRIGGER ledger_adds_up AFTER INSERT ON ledger BEGIN {_ADDING_UP} END"),
+    (
+        _EVER,
+        _SUMS_SO_FAR,
+        "CREATE FUNCTION ledger_adds_up() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {_ADDING_UP} RETURN NULL; END $$",
+        "CREATE TRIGGER ledger_adds_up AFTER INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION ledger_adds_up()",
+    ),
+)
