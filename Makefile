@@ -3,6 +3,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .bench-peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 CANDIDATES = $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
@@ -17,10 +18,10 @@ BEDROCK ?= sandbox
 
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint types contracts format lock wheel packages conformance clean
+.PHONY: help demo test bench bench-peers lint types contracts format lock wheel packages conformance clean
 
 help:  ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 	@echo
 	@echo "  make demo BEDROCK=aws     the demo on real Bedrock, with your own credentials"
 	@echo "  make PYTHON=python3.12 …  another Python for .venv (3.11 or newer; after make clean)"
@@ -33,6 +34,9 @@ test: $(VENV)/.dev  ## Run all tests, without network and credentials, with cove
 
 bench: $(VENV)/.dev  ## Measure the gateway against a bare FastMCP server and the floor
 	@$(WITHOUT_AWS) $(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: $(VENV)/.dev $(PEERS)/.made  ## Measure LiteLLM's proxy and Portkey's gateway beside this one (needs npm)
+	@$(WITHOUT_AWS) $(BIN)/python -m benchmarks.peers $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style and form
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -65,8 +69,15 @@ lock: $(VENV)/.installed  ## Write the lock files anew (UPGRADE=1: with the newe
 	@$(COMPILE) --group pyproject.toml:dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 
 clean:  ## Remove everything that was made here
-	@rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(PEERS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(PEERS)/.made: | $(VENV)/.made
+	@echo "Setting up the gateways to compare with, each in an environment of its own (once) …"
+	@$(BIN)/python -m venv $(PEERS)/litellm
+	@$(PEERS)/litellm/bin/python -m pip --disable-pip-version-check -qq install 'litellm[proxy]'
+	@npm install --silent --no-audit --no-fund --prefix $(PEERS)/portkey @portkey-ai/gateway
+	@touch $@
 
 $(VENV)/.made:
 	@python=; for candidate in $(CANDIDATES); do \

@@ -13,7 +13,7 @@ from statistics import median
 import orjson
 import uvloop
 
-from benchmarks import over_http, over_v1, stdio
+from benchmarks import over_http, over_money, over_rows, over_v1, stdio
 from benchmarks.machine import describe
 from benchmarks.plan import FULL, QUICK, TINY, Line, Plan
 from benchmarks.processes import ROOT, child_environment, mock
@@ -48,6 +48,8 @@ async def over_the_wires(plan: Plan, mock_port: int, slow_port: int) -> list[Lin
         *await over_v1.stream_lines(plan),
         await over_v1.first_token_line(plan),
         *await over_v1.waiting_lines(plan),
+        *await over_money.money_lines(plan, mock_port),
+        *await over_rows.rows_lines(plan, mock_port),
     ]
 
 

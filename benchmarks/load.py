@@ -26,6 +26,18 @@ def http_post(path: str, headers: str, body: bytes) -> bytes:
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
+def http_get(path: str, headers: str) -> bytes:
+    """One request in bytes."""
+    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}\r\n".encode()
+
+
+def tool_call(name: str, key: str) -> bytes:
+    """A tool that needs no arguments, over MCP, by whoever has that key."""
+    headers = f"accept: application/json, text/event-stream\r\nauthorization: Bearer {key}\r\n"
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": {}}}
+    return http_post("/mcp", headers + "mcp-protocol-version: 2025-11-25\r\n", orjson.dumps(call))
+
+
 def tools_call(era: Era) -> Request:
     """``generate`` over MCP; equal numbers ask for equal answers."""
     arguments = {
@@ -48,17 +60,16 @@ def tools_call(era: Era) -> Request:
     return lambda number: http_post("/mcp", headers, before + b"%09d" % number + after)
 
 
-def chat(*, stream: bool = False, key: str | None = None) -> Request:
-    """A chat completion; equal numbers ask for equal answers. ``key`` is a virtual key to ask with."""
+def chat(*, stream: bool = False, model: str = "nova-micro", headers: str = "") -> Request:
+    """A chat completion; equal numbers ask for equal answers."""
     asked: dict[str, object] = {
-        "model": "nova-micro",
+        "model": model,
         "messages": [{"role": "user", "content": f"Say something about the fox of number {_NUMBER}, in one sentence."}],
         "temperature": 0.5,
         "max_tokens": 200,
     }
     before, after = orjson.dumps(asked | {"stream": True} if stream else asked).split(_NUMBER.encode())
-    bearing = "" if key is None else f"authorization: Bearer {key}\r\n"
-    return lambda number: http_post("/v1/chat/completions", bearing, before + b"%09d" % number + after)
+    return lambda number: http_post("/v1/chat/completions", headers, before + b"%09d" % number + after)
 
 
 def fresh_numbers() -> Iterator[int]:

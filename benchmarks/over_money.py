@@ -14,14 +14,13 @@ from benchmarks.processes import child_environment, gateway
 
 _MOST = 1.6
 _AMPLE = "1000000000"
-_LIMITS = [word for name in ("rpm", "tpm", "concurrent") for word in (f"--{name}", _AMPLE)]
+_LIMITS = ("--budget", "1000000", "--window", "month", "--rpm", _AMPLE, "--tpm", _AMPLE, "--concurrent", _AMPLE)
 
 
-def _new_key(home: str) -> str:
+def new_key(home: str) -> str:
     """A key that is held to a budget and to limits which this run never reaches."""
     done = subprocess.run(
-        [sys.executable, "-m", "llm_gateway", "keys", "create", "--name", "bench", "--json"]
-        + ["--budget", "1000000", "--window", "month", *_LIMITS],
+        [sys.executable, "-m", "llm_gateway", "keys", "create", "--name", "bench", "--json", *_LIMITS],
         env=child_environment(LEDGER="on", LLM_GATEWAY_HOME=home),
         cwd=home,
         capture_output=True,
@@ -35,7 +34,7 @@ async def money_lines(plan: Plan, mock_port: int) -> list[Line]:
     on: list[Cost] = []
     off: list[Cost] = []
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as home:
-        bearing = chat(key=_new_key(home))
+        bearing = chat(headers=f"authorization: Bearer {new_key(home)}\r\n")
         with gateway(mock_port, LEDGER="on", LLM_GATEWAY_HOME=home) as books, gateway(mock_port) as plain:
             for _ in range(plan.v1_rounds):
                 on.append(await cost_of(books, bearing, fresh_numbers(), plan.v1_calls, check_chat))

@@ -31,6 +31,7 @@ class Plan:
     wait_s: float
     floor_rounds: int
     floor_calls: int
+    ledger_rows: int
 
 
 FULL = Plan(
@@ -54,6 +55,7 @@ FULL = Plan(
     wait_s=0.2,
     floor_rounds=7,
     floor_calls=1500,
+    ledger_rows=1_000_000,
 )
 QUICK = Plan(
     stdio_starts=3,
@@ -76,6 +78,7 @@ QUICK = Plan(
     wait_s=0.2,
     floor_rounds=3,
     floor_calls=600,
+    ledger_rows=200_000,
 )
 TINY = Plan(
     stdio_starts=1,
@@ -98,6 +101,7 @@ TINY = Plan(
     wait_s=0.05,
     floor_rounds=1,
     floor_calls=40,
+    ledger_rows=2_000,
 )
 
 

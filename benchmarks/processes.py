@@ -65,13 +65,18 @@ class Server:
 
 @contextlib.contextmanager
 def running(arguments: Sequence[str], port: int, environment: dict[str, str]) -> Iterator[Server]:
-    """``python ARGUMENTS`` in an empty folder (so that no ``.env`` is read) until the block ends."""
+    """``python ARGUMENTS`` until the block ends."""
+    with running_command([sys.executable, *arguments], port, environment) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running_command(command: Sequence[str], port: int, environment: dict[str, str]) -> Iterator[Server]:
+    """A server in an empty folder (so that no ``.env`` is read) until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "stderr.txt")
         with log.open("wb") as errors:
-            process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=folder, env=environment, stdout=errors, stderr=errors
-            )
+            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=errors, stderr=errors)
             try:
                 _await_listening(process, port, log)
                 yield Server(process.pid, port)
