@@ -99,6 +99,15 @@ async def test_a_key_asks_only_the_models_it_may(sandbox: Sandbox, kept: Kept) -
     assert "nova-*" in told["error"]["message"]
 
 
+async def test_a_key_may_name_a_model_as_its_agents_do(sandbox: Sandbox, kept: Kept) -> None:
+    key = await kept.new_key("--name", "bar", "--model", "claude-haiku-4.5", "--model", "amazon.nova-lite-v1:0")
+    async with kept.gateway(sandbox) as (running, http):
+        door = Door(http, running.url, key)
+        for model in ("claude-haiku-4.5", "claude-haiku-4-5", "nova-lite"):
+            assert (await door.chat(model=model))[0] == 200
+        assert (await door.chat(model="nova-pro"))[0] == 403
+
+
 async def test_fifty_repeats_under_one_name_are_one_call(sandbox: Sandbox, kept: Kept) -> None:
     async with kept.gateway(sandbox) as (running, http):
         door, name = Door(http, running.url), {"idempotency-key": "order-17"}

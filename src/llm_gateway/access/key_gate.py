@@ -99,7 +99,7 @@ class KeyGate:
 
     def permit(self, caller: Caller, model: ResolvedModel) -> None:
         """See :class:`~llm_gateway.access.contract.Gate`."""
-        if caller.models and not _fits(caller.models, (model.name, model.invoked_id)):
+        if caller.models and not _fits(caller.models, _words_for(model)):
             raise ModelNotAllowed(
                 f"this key may not ask {model.name!r}; it may ask {', '.join(caller.models)}",
                 model=model.name,
@@ -197,6 +197,12 @@ class KeyGate:
         if record.expires_at is not None and self._wall_clock() * 1000 >= record.expires_at:
             return None
         return caller
+
+
+def _words_for(model: ResolvedModel) -> tuple[str, ...]:
+    """All that a model is called, so that a key may name it as its agents do."""
+    card = model.card
+    return (model.name, model.invoked_id, *(() if card is None else (card.id, *card.aliases)))
 
 
 def place_of(invoked_id: str, region: str) -> str:
