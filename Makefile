@@ -2,6 +2,7 @@
 # Packages come from the lock files, each checked against its hash; pip is used as this machine configures it.
 
 VENV := .venv
+CLIENTS := .venv-clients
 BIN := $(VENV)/bin
 PEERS := .bench-peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -18,7 +19,7 @@ BEDROCK ?= sandbox
 
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers lint types contracts format lock wheel packages conformance clean
+.PHONY: help demo test bench bench-peers lint types contracts format lock wheel packages conformance clients clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -56,6 +57,10 @@ packages: $(VENV)/.dev  ## Install the wheel and the image's packages into clean
 conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the TypeScript clients (needs npm)
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/conformance/run.sh
 
+clients: $(VENV)/.installed $(CLIENTS)/openai/.made $(CLIENTS)/strands/.made  ## Ask through other people's clients, each in an environment of its own
+	@$(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/other_clients && \
+		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py
+
 wheel: $(VENV)/.dev  ## Build dist/*.whl
 	@rm -rf dist && $(BIN)/python -m hatchling build --target wheel
 
@@ -67,9 +72,11 @@ lock: $(VENV)/.installed  ## Write the lock files anew (UPGRADE=1: with the newe
 	@$(COMPILE) --extra postgres --extra redis pyproject.toml -o requirements.lock
 	@$(COMPILE) --group pyproject.toml:build -c requirements.lock -o requirements-build.lock
 	@$(COMPILE) --group pyproject.toml:dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+	@$(COMPILE) --group pyproject.toml:clients -o requirements-clients.lock
+	@$(COMPILE) --group pyproject.toml:clients-strands -o requirements-clients-strands.lock
 
 clean:  ## Remove everything that was made here
-	@rm -rf $(VENV) $(PEERS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(PEERS) $(CLIENTS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
 	@find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(PEERS)/.made: | $(VENV)/.made
@@ -102,4 +109,12 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Setting up the tools for tests and checks (once) …"
 	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+$(CLIENTS)/openai/.made: requirements-clients.lock
+$(CLIENTS)/strands/.made: requirements-clients-strands.lock
+$(CLIENTS)/%/.made: | $(VENV)/.made
+	@echo "Setting up the clients' environment $(@D) (once) …"
+	@rm -rf $(@D) && $(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes --no-deps -r $(filter %.lock,$^)
 	@touch $@

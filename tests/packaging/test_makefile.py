@@ -20,6 +20,7 @@ TARGETS = [
     "lock",
     "wheel",
     "packages",
+    "clients",
     "clean",
 ]
 
@@ -54,5 +55,5 @@ def test_no_package_index_is_named(name: str) -> None:
 def test_ci_runs_every_check() -> None:
     script = read(".ci/run")
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    for target in ("test", "lint", "types", "contracts", "packages"):
+    for target in ("test", "lint", "types", "contracts", "packages", "clients"):
         assert re.search(rf"^stage {target} ", script, re.MULTILINE), target

@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
+CLIENTS = {"clients": "requirements-clients.lock", "clients-strands": "requirements-clients-strands.lock"}
 PINNED = re.compile(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)", re.MULTILINE)
 
 
@@ -29,7 +30,7 @@ def test_every_direct_requirement_is_bounded_below_and_above() -> None:
         assert signs == {">=", "<"}, words
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, *CLIENTS.values()])
 def test_every_locked_package_has_a_hash_and_nothing_names_an_index(lock: str) -> None:
     text = read(lock)
     for block in re.split(r"\n(?=[a-z0-9])", text.partition("make lock\n")[2]):
@@ -49,6 +50,15 @@ def test_the_locks_hold_what_is_asked_for() -> None:
         if isinstance(words, str):
             asked = Requirement(words)
             assert asked.specifier.contains(dev[canonicalize_name(asked.name)]), words
+
+
+@pytest.mark.parametrize(("group", "lock"), CLIENTS.items())
+def test_the_clients_locks_hold_what_is_asked_for(group: str, lock: str) -> None:
+    pinned = locked(lock)
+    for words in PROJECT["dependency-groups"][group]:
+        if isinstance(words, str):
+            asked = Requirement(words)
+            assert asked.specifier.contains(pinned[canonicalize_name(asked.name)]), words
 
 
 def test_the_locks_agree_with_each_other() -> None:

@@ -194,13 +194,22 @@ def _daily(fault: Fault, asked: Asked) -> GatewayError:
     )
 
 
+def _overflow_text(fault: Fault, asked: Asked, limit: int | None, wanted: int | None) -> str:
+    """Clients shorten a conversation by themselves when they recognise an overflow, and most do it by the text: each
+    looks for another of these phrases (Anthropic's with its two numbers, OpenAI's "maximum context length")."""
+    fits = f"the conversation exceeds the context window of {asked.model} (its maximum context length)"
+    mend = "Shorten it or ask a model with a larger one."
+    if limit is None or wanted is None:
+        return f"prompt is too long: {fits}. Bedrock said: {_said(fault, 'too long')} {mend}"
+    return f"prompt is too long: {wanted} tokens > {limit} maximum; {fits}. {mend}"
+
+
 def _validation(fault: Fault, asked: Asked) -> GatewayError:
     numbers = words.overflow(fault.message)
     if numbers is not None:
         limit, wanted = numbers
         return ContextTooLong(
-            f"the conversation is too long for {asked.model}: {_said(fault, 'too long')} Shorten it or ask a model "
-            "with a larger context window.",
+            _overflow_text(fault, asked, limit, wanted),
             model=asked.model,
             limit_tokens=limit,
             asked_tokens=wanted,
