@@ -79,6 +79,26 @@ def test_blocks_of_all_kinds_grow_side_by_side() -> None:
     assert (completion.upstream_request_id, completion.upstream_ms, completion.first_delta_ms) == ("id-1", 12.0, 3.0)
 
 
+def test_a_tool_of_the_model_s_own_server_is_no_call_for_the_caller() -> None:
+    completion, deltas = heard(
+        begin(0, toolUse={"toolUseId": "s", "name": "search", "type": "server_tool_use"}),
+        piece(0, toolUse={"input": '{"q": 1}'}),
+        begin(1, toolUse={"toolUseId": "t", "name": "look", "type": "tool_use"}),
+        STOP,
+        METADATA,
+    )
+    assert deltas == [ToolUseStart(1, "t", "look")]
+    blocks = complete_stream(completion, ASKED, TOLD).blocks
+    assert blocks == (ToolUse("s", "search", {"q": 1}, "server_tool_use"), ToolUse("t", "look", {}))
+
+
+def test_a_redacted_thought_in_pieces_is_one_base64() -> None:
+    completion = complete(
+        piece(0, reasoningContent={"redactedContent": "aGk="}), piece(0, reasoningContent={"redactedContent": "aGk="})
+    )
+    assert completion.blocks == (Reasoning(redacted="aGloaQ=="),)
+
+
 def test_deltas_say_what_happens() -> None:
     _, deltas = heard(
         piece(0, reasoningContent={"text": "hm"}),

@@ -251,7 +251,7 @@ def expected_body(body: dict[str, Any], left: tuple[str, ...]) -> dict[str, Any]
         del inference["stopSequences"]
     tools = expected.get("toolConfig", {}).get("tools", [])
     if tools:
-        kept = [tool for tool in tools if "toolSpec" in tool or (tool.keys() == {"cachePoint"} and tool != tools[0])]
+        kept = [tool for tool in tools if tool.keys() != {"cachePoint"} or tool != tools[0]]
         expected["toolConfig"]["tools"] = kept
         if not expected["toolConfig"]["tools"]:
             del expected["toolConfig"]

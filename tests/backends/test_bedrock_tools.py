@@ -112,3 +112,11 @@ def test_the_cache_point_of_a_tool_stands_behind_it() -> None:
     config, _ = config_of(ask(tools=(ToolSpec("a", SCHEMA, cache_point=CachePoint("1h")), ToolSpec("b", SCHEMA))))
     assert [*map(list, config["tools"])] == [["toolSpec"], ["cachePoint"], ["toolSpec"]]
     assert config["tools"][1] == {"cachePoint": {"type": "default", "ttl": "1h"}}
+
+
+def test_a_tool_of_the_model_s_own_server_goes_out_by_its_name_alone() -> None:
+    tools = (ToolSpec("look", SCHEMA), ToolSpec("nova_code_interpreter", {}, is_system=True))
+    config, warnings = config_of(ask("Look", tools=tools, tool_choice=ToolChoice("any")))
+    assert [list(entry) for entry in config["tools"]] == [["toolSpec"], ["systemTool"]]
+    assert config["tools"][1] == {"systemTool": {"name": "nova_code_interpreter"}}
+    assert warnings == ()

@@ -174,3 +174,11 @@ def test_a_wrong_argument_is_refused_by_name(name: str) -> None:
         decode_generate(ASKED | more)
     assert caught.value.field == field
     assert field.split("[")[0].split(".")[0] in caught.value.message
+
+
+def test_a_tool_of_bedrock_s_servers_is_named_alone() -> None:
+    (tool,) = decoded(tools=[{"systemTool": {"name": "nova_grounding"}}]).tools
+    assert (tool.name, tool.is_system) == ("nova_grounding", True)
+    with pytest.raises(InvalidRequest) as refused:
+        decoded(tools=[{"systemTool": {"name": "nova_grounding", "input": {}}}])
+    assert refused.value.field == "tools[0].systemTool.input"

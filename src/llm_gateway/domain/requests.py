@@ -15,13 +15,15 @@ DEFAULT_MAX_TOKENS = 2000
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool the model may call; ``input_schema`` is a JSON Schema object. A ``cache_point`` stands right after it."""
+    """A tool the model may call; ``input_schema`` is a JSON Schema object. A ``cache_point`` stands right after it.
+    ``is_system``: one of the model's own servers, which is known by its name alone and answers itself."""
 
     name: str
     input_schema: Mapping[str, object]
     description: str | None = None
     strict: bool | None = None
     cache_point: CachePoint | None = None
+    is_system: bool = False
 
 
 @dataclass(frozen=True, slots=True)

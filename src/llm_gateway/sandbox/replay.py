@@ -74,7 +74,7 @@ class Library:
             for operation in (asked.operation, other):
                 shelf = shelves.get((operation, asked.model_id, key))
                 if shelf is not None:
-                    return _played(shelf.next(), asked.operation)
+                    return play_again(shelf.next(), asked.operation)
         return plays.refusal_play(Refusal(404, "ResourceNotFoundException", self._nothing(asked)))
 
     def _nothing(self, asked: Asked) -> str:
@@ -91,7 +91,7 @@ def load(folder: Path) -> Library:
         raise ValueError(f"--replay {folder}: no such folder")
     library = Library()
     for file in sorted(folder.rglob("*.json")):
-        read = _exchange(file)
+        read = read_exchange(file)
         if read is None:
             library.skipped += 1
         else:
@@ -101,7 +101,7 @@ def load(folder: Path) -> Library:
     return library
 
 
-def _exchange(file: Path) -> tuple[str, object, Recording] | None:
+def read_exchange(file: Path) -> tuple[str, object, Recording] | None:
     try:
         written = as_object(orjson.loads(file.read_bytes()))
     except orjson.JSONDecodeError:
@@ -145,7 +145,7 @@ def _words_of(body: object) -> bytes:
     return canonical(as_object(body).get("messages"))
 
 
-def _played(recording: Recording, operation: str) -> Play:
+def play_again(recording: Recording, operation: str) -> Play:
     if recording.operation == operation or recording.status != 200:
         return Play(recording.status, recording.headers, (Send(recording.body),), len(recording.body))
     headers = {name: value for name, value in recording.headers.items() if name != "content-type"}

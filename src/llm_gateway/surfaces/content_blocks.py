@@ -108,8 +108,14 @@ def _tool_use(value: object, field: str) -> Block:
         id=_tool_id(body.get("toolUseId"), f"{field}.toolUseId"),
         name=filled_text(body.get("name"), f"{field}.name"),
         input=plain_json(body.get("input", {}), f"{field}.input"),
-        type=a_string(body["type"], f"{field}.type") if "type" in body else None,
+        type=_call_type(body.get("type"), f"{field}.type"),
     )
+
+
+def _call_type(value: object, field: str) -> str | None:
+    """Some answers call a call of the caller's own tool ``tool_use``; Bedrock takes no such word back."""
+    kind = None if value is None else a_string(value, field)
+    return None if kind == "tool_use" else kind
 
 
 def _tool_result(value: object, field: str) -> Block:

@@ -49,6 +49,11 @@ def decode_tools(value: object) -> tuple[ToolSpec, ...]:
 
 
 def _tool(tool: Mapping[str, object], field: str) -> ToolSpec:
+    if "systemTool" in tool:
+        only(tool, ("systemTool",), field)
+        own = an_object(tool["systemTool"], f"{field}.systemTool")
+        only(own, ("name",), f"{field}.systemTool")
+        return ToolSpec(filled_text(own.get("name"), f"{field}.systemTool.name"), {}, is_system=True)
     if "toolSpec" in tool:
         only(tool, ("toolSpec",), field)
         field = f"{field}.toolSpec"

@@ -50,6 +50,8 @@ def message_json(message: Message) -> Json:
 
 def tool_json(tool: ToolSpec) -> Json:
     """One tool the model may call."""
+    if tool.is_system:
+        return {"systemTool": {"name": tool.name}}
     spec: Json = {"name": tool.name}
     if tool.description is not None:
         spec["description"] = tool.description
@@ -214,7 +216,13 @@ def _read_tool_use(_kind: str, body: Mapping[str, object]) -> Block | None:
     call_id, name = as_text(body.get("toolUseId")), as_text(body.get("name"))
     if call_id is None or name is None:
         return None
-    return ToolUse(call_id, name, body.get("input", {}), as_text(body.get("type")))
+    return ToolUse(call_id, name, body.get("input", {}), call_type(body))
+
+
+def call_type(call: Mapping[str, object]) -> str | None:
+    """Whose tool is called: ``None`` the caller's, which answers may also call ``tool_use``."""
+    kind = as_text(call.get("type"))
+    return None if kind == "tool_use" else kind
 
 
 def _read_tool_result(_kind: str, body: Mapping[str, object]) -> Block | None:
@@ -256,6 +264,8 @@ def _read_tools(entries: Sequence[object]) -> tuple[tuple[ToolSpec, ...], list[s
         for kind, value in as_object(entry).items():
             if kind == "toolSpec":
                 tools.append(_read_tool(as_object(value)))
+            elif kind == "systemTool":
+                tools.append(ToolSpec(as_text(as_object(value).get("name")) or "", {}, is_system=True))
             elif kind == "cachePoint" and tools and tools[-1].cache_point is None:
                 tools[-1] = replace(tools[-1], cache_point=CachePoint(as_text(as_object(value).get("ttl"))))
             else:

@@ -67,6 +67,8 @@ def _fit_choice(
 
 
 def _fit_tool(tool: ToolSpec, card: ModelCard | None, warnings: list[str]) -> ToolSpec:
+    if tool.is_system:
+        return tool
     if "type" not in tool.input_schema:
         tool = replace(tool, input_schema={"type": "object", **tool.input_schema})
     if tool.strict is not None and card is not None and not card.can("native_json_schema"):

@@ -143,7 +143,7 @@ def deltas_of(blocks: Sequence[Block]) -> list[Delta]:
     for at, block in enumerate(blocks):
         if isinstance(block, Text):
             deltas.append(TextDelta(at, block.text))
-        elif isinstance(block, ToolUse):
+        elif isinstance(block, ToolUse) and block.type is None:
             deltas.append(ToolUseStart(at, block.id, block.name))
             if block.input:
                 deltas.append(ToolInputDelta(at, orjson.dumps(block.input).decode()))

@@ -4,11 +4,13 @@ Blocks are told apart by their index. Only tool calls, tool results and images a
 block begins with its first delta. Members and events we do not know are passed over.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any, cast
 
 import orjson
 
+from llm_gateway.backends.bedrock.converse_json import call_type
 from llm_gateway.backends.bedrock.estimate import blocks_tokens
 from llm_gateway.backends.bedrock.json_shape import as_count, as_list, as_object, as_text
 from llm_gateway.backends.bedrock.usage_json import read_usage
@@ -144,10 +146,11 @@ class Transcript:
             told = as_object(start["toolUse"])
             part = self._part(index, "toolUse")
             part.tool_id, part.name = as_text(told.get("toolUseId")) or "", as_text(told.get("name")) or ""
-            part.tool_type = as_text(told.get("type"))
+            part.tool_type = call_type(told)
             if not part.tool_id or not part.name:
                 raise GarbledEvent("a tool call without an id or a name")
-            deltas.append(ToolUseStart(index, part.tool_id, part.name))
+            if part.tool_type is None:  # nobody but the model's own server answers the others
+                deltas.append(ToolUseStart(index, part.tool_id, part.name))
             return
         for kind, told in start.items():
             self._part(index, kind).notes.append(told)
@@ -183,7 +186,8 @@ def _tool_input(part: _Part, index: int, told: object, deltas: list[Delta]) -> N
     piece = as_text(as_object(told).get("input"))
     if piece:
         part.pieces.append(piece)
-        deltas.append(ToolInputDelta(index, piece))
+        if part.tool_type is None:
+            deltas.append(ToolInputDelta(index, piece))
 
 
 def _reasoning(part: _Part, index: int, told: object, deltas: list[Delta]) -> None:
@@ -196,9 +200,17 @@ def _reasoning(part: _Part, index: int, told: object, deltas: list[Delta]) -> No
     if signature:
         part.signature = (part.signature or "") + signature
     if redacted:
-        part.redacted = (part.redacted or "") + redacted
+        part.redacted = redacted if part.redacted is None else _joined(part.redacted, redacted)
     if text or signature or redacted:
         deltas.append(ReasoningDelta(index, text or None, signature or None, redacted or None))
+
+
+def _joined(first: str, second: str) -> str:
+    """Two pieces of base64 as one."""
+    try:
+        return b64encode(b64decode(first) + b64decode(second)).decode()
+    except ValueError as fault:
+        raise GarbledEvent("a redacted thought that is no base64") from fault
 
 
 def _citation(part: _Part, _index: int, told: object, _deltas: list[Delta]) -> None:

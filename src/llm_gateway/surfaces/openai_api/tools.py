@@ -38,6 +38,9 @@ def decode_tools(value: object, most: int, omissions: Omissions) -> tuple[ToolSp
 
 def _tool(value: object, field: str, omissions: Omissions) -> ToolSpec:
     tool = an_object(value, field)
+    if "systemTool" in tool:  # Converse's own word: the API has none for a tool of Bedrock's servers
+        own = an_object(tool["systemTool"], f"{field}.systemTool")
+        return ToolSpec(filled_text(own.get("name"), f"{field}.systemTool.name"), {}, is_system=True)
     a_word(tool.get("type"), f"{field}.type", ("function",))
     inside = f"{field}.function"
     function = an_object(tool.get("function"), inside)
