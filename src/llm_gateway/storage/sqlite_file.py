@@ -1,12 +1,14 @@
 """SQLite in one file, for one machine: any number of processes share it.
 
 Law: one thread writes. It takes all transactions that wait and commits them as one (group commit), durably
-(``synchronous=FULL``); a second thread reads beside it (WAL). The event loop waits for neither.
+(``synchronous=FULL``); a second thread reads beside it (WAL). The event loop waits for neither. Processes take turns by
+chance, all at the same odds: SQLite's own waiting grows longer the longer one has waited, and so some would starve.
 """
 
 import asyncio
 import os
 import queue
+import random
 import sqlite3
 import threading
 import time
@@ -18,7 +20,8 @@ from typing import Any
 from llm_gateway.storage.contract import Migration, Returned, StorageUnavailable, Transaction, Work
 
 _MOST_AT_ONCE = 512
-_BUSY_S = 5.0
+_BUSY_S = 8.0
+_POLL_S = (0.001, 0.01)
 _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
@@ -89,7 +92,7 @@ class SqliteFile:
         """All in one transaction, without those that raised before they changed anything. Where one raised later,
         each in its own, so that no other suffers."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            _patiently(connection, "BEGIN IMMEDIATE", self._busy_s)
             now_ms = int(self._clock() * 1000)
             for job in jobs:
                 changes = connection.total_changes
@@ -122,7 +125,7 @@ class SqliteFile:
             self._read_connection = _closed(self._read_connection)
             return
         try:
-            connection = self._read_connection = self._read_connection or self._opened()
+            connection = self._read_connection = self._read_connection or self._opened(waits=True)
             for job in jobs:
                 self._look(connection, job)
         except (sqlite3.Error, OSError) as failed:
@@ -142,7 +145,8 @@ class SqliteFile:
         finally:
             _roll_back(connection)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self, *, waits: bool = False) -> sqlite3.Connection:
+        """``waits``: SQLite itself waits where somebody stands in the way, which for a reader is hardly ever."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         connection = sqlite3.connect(
             self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=True, cached_statements=256
@@ -151,12 +155,30 @@ class SqliteFile:
             with suppress(OSError):  # another user's file: the database itself will say whether it can be used
                 os.chmod(self._path, 0o600)  # noqa: PTH101 - the same, without a second Path
             for pragma in _PRAGMAS:
-                connection.execute(pragma)
-            _migrate(connection, self._migrations)
+                _patiently(connection, pragma, self._busy_s)
+            connection.execute("PRAGMA busy_timeout=0")
+            _migrate(connection, self._migrations, self._busy_s)
+            if waits:
+                connection.execute(f"PRAGMA busy_timeout={int(self._busy_s * 1000)}")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _patiently(connection: sqlite3.Connection, statement: str, busy_s: float) -> None:
+    """Runs what needs the file for itself, as soon as no other process has it."""
+    waits_until = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute(statement)
+        except sqlite3.OperationalError as refused:
+            is_busy = getattr(refused, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > waits_until:
+                raise
+            time.sleep(random.uniform(*_POLL_S))  # noqa: S311 - no secret
+        else:
+            return
 
 
 def _run(connection: sqlite3.Connection, transaction: Transaction[Returned]) -> Returned:
@@ -181,8 +203,12 @@ def _closed(connection: sqlite3.Connection | None) -> None:
             connection.close()
 
 
-def _migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+def _migrate(connection: sqlite3.Connection, migrations: Sequence[Migration], busy_s: float) -> None:
+    """Waits for its turn to write only where there is something to do: many processes may start at once."""
+    with suppress(sqlite3.OperationalError):  # there is no table yet
+        if {each.name for each in migrations} <= {row[0] for row in connection.execute("SELECT name FROM migrations")}:
+            return
+    _patiently(connection, "BEGIN IMMEDIATE", busy_s)
     try:
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, ran_at TEXT NOT NULL)")
         ran = {row[0] for row in connection.execute("SELECT name FROM migrations")}
