@@ -59,7 +59,8 @@ conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the
 
 clients: $(VENV)/.installed $(CLIENTS)/openai/.made $(CLIENTS)/strands/.made  ## Ask through other people's clients, each in an environment of its own
 	@$(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/other_clients && \
-		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py
+		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_pydantic_ai.py && \
+		$(CURDIR)/$(CLIENTS)/strands/bin/python -m pytest -q $(ARGS) test_strands.py
 
 wheel: $(VENV)/.dev  ## Build dist/*.whl
 	@rm -rf dist && $(BIN)/python -m hatchling build --target wheel

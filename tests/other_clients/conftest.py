@@ -28,6 +28,7 @@ def heard(_between: Listener) -> Iterator[Listener]:
     yield _between
     _between.wait_for_ends()
     assert _between.exchanges
+    assert not _between.faults
     for exchange in _between.exchanges:
         check_form(exchange)
 

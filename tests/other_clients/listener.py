@@ -42,6 +42,7 @@ class Listener:
 
     url: str
     exchanges: list[Exchange] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)
     _under_way: int = 0
     _changed: Condition = field(default_factory=Condition)
 
@@ -86,6 +87,9 @@ class _Server(ThreadingHTTPServer):
     gateway: str
     heard: Listener
 
+    def handle_error(self, *_: object) -> None:
+        """A client that resets its connection is no fault; what went wrong with an exchange stands in ``faults``."""
+
 
 class _Passing(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -106,6 +110,9 @@ class _Passing(BaseHTTPRequestHandler):
         self.server.heard.begin()
         try:
             exchange = self._exchange(asked)
+        except Exception as fault:
+            self.server.heard.faults.append(fault)
+            raise
         finally:
             self.server.heard.end(exchange)
 
