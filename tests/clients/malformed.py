@@ -124,6 +124,15 @@ BEFORE: dict[str, dict[str, Any]] = {
     "count_tokens": {"model": "nova-lite", "prompt": "How long is this?"},
     "estimate_cost": {"model": "nova-pro", "messages": [{"role": "user", "content": "Say: hi"}], "max_tokens": 10},
     "compare": {"models": ["nova-lite", "nova-micro"], "prompt": "Say: hi", "temperature": 0},
+    "embed": {
+        "model": "titan-embed-v2",
+        "texts": ["a", "b"],
+        "dimensions": 256,
+        "purpose": "search_query",
+        "agent": "a",
+    },
+    "get_usage": {"by": ["model", "day"], "since": "2026-11-01", "until": "2026-12-01"},
+    "get_budget": {"run_id": "r-1"},
 }
 
 
@@ -211,7 +220,7 @@ def envelope(tool: str, arguments: Any, *, new: bool) -> tuple[dict[str, Any], d
 
 
 def _tool_call(random: Random) -> Malformed:
-    tool = random.choices(["generate", *BEFORE], [8, 1, 1, 1, 1, 1])[0]
+    tool = random.choices(["generate", *BEFORE], [8, *[1] * len(BEFORE)])[0]
     right = random.choice(RIGHT) if tool == "generate" else BEFORE[tool]
     about, arguments = mutate(right, random)
     body, headers = envelope(tool, arguments, new=random.random() < 0.5)

@@ -57,6 +57,14 @@ VALID: dict[str, Any] = {
     "extra_fields": {"top_k": 5},
     "cache_prompt": False,
 }
+VALID_VECTORS: dict[str, Any] = {
+    "model": "titan-embed-v2",
+    "input": ["One sea.", "Two seas."],
+    "dimensions": 256,
+    "encoding_format": "float",
+    "input_type": "search_query",
+    "user": "u-1",
+}
 _DEEP: Any = None
 for _ in range(80):
     _DEEP = {"a": [_DEEP]}
@@ -78,7 +86,6 @@ def paths(value: Any, path: Path = ()) -> Iterator[Path]:
         yield from paths(member, (*path, key))
 
 
-PATHS = tuple(paths(VALID))
 _MARK = "@HERE@"
 
 
@@ -88,29 +95,29 @@ def _at(body: Any, path: Path) -> Any:
     return body
 
 
-def _written(change: Callable[[Any, str | int], None], path: Path) -> bytes:
-    body = copy.deepcopy(VALID)
+def _written(valid: Any, change: Callable[[Any, str | int], None], path: Path) -> bytes:
+    body = copy.deepcopy(valid)
     change(_at(body, path[:-1]), path[-1])
     return json.dumps(body).encode()
 
 
-def _replace(dice: random.Random, path: Path) -> bytes:
+def _replace(valid: Any, dice: random.Random, path: Path) -> bytes:
     value = dice.choice(VALUES)
 
     def change(holder: Any, key: str | int) -> None:
         holder[key] = value
 
-    return _written(change, path)
+    return _written(valid, change, path)
 
 
-def _remove(_: random.Random, path: Path) -> bytes:
+def _remove(valid: Any, _: random.Random, path: Path) -> bytes:
     def change(holder: Any, key: str | int) -> None:
         del holder[key]
 
-    return _written(change, path)
+    return _written(valid, change, path)
 
 
-def _repeat(dice: random.Random, path: Path) -> bytes:
+def _repeat(valid: Any, dice: random.Random, path: Path) -> bytes:
     """The same list item many times, or an unknown neighbour."""
     times = dice.choice([2, 3, 600])
 
@@ -120,29 +127,29 @@ def _repeat(dice: random.Random, path: Path) -> bytes:
         else:
             holder[f"{key}{dice.choice(['x', '_', chr(0), chr(0x1F600), ' '])}"] = holder[key]
 
-    return _written(change, path)
+    return _written(valid, change, path)
 
 
-def _raw(dice: random.Random, path: Path) -> bytes:
+def _raw(valid: Any, dice: random.Random, path: Path) -> bytes:
     """Bytes that are no JSON value."""
 
     def change(holder: Any, key: str | int) -> None:
         holder[key] = _MARK
 
-    return _written(change, path).replace(f'"{_MARK}"'.encode(), dice.choice(_RAW))
+    return _written(valid, change, path).replace(f'"{_MARK}"'.encode(), dice.choice(_RAW))
 
 
-def _twice(dice: random.Random, path: Path) -> bytes:
+def _twice(valid: Any, dice: random.Random, path: Path) -> bytes:
     """The same key once more, with another value."""
-    body = json.dumps(VALID)
+    body = json.dumps(valid)
     other = json.dumps(dice.choice(VALUES))
     key = next((key for key in reversed(path) if isinstance(key, str)), "model")
     return body.replace(f'"{key}":', f'"{key}": {other}, "{key}":', 1).encode()
 
 
-def _spoiled(dice: random.Random, _: Path) -> bytes:
+def _spoiled(valid: Any, dice: random.Random, _: Path) -> bytes:
     """A few bytes of the whole changed, cut off, or put in."""
-    body = bytearray(json.dumps(VALID).encode())
+    body = bytearray(json.dumps(valid).encode())
     at = dice.randrange(len(body))
     match dice.randrange(3):
         case 0:
@@ -157,8 +164,9 @@ def _spoiled(dice: random.Random, _: Path) -> bytes:
 _WAYS = (_replace, _replace, _replace, _replace, _remove, _repeat, _raw, _twice, _spoiled)
 
 
-def mutations(seed: int, count: int) -> Iterator[bytes]:
+def mutations(seed: int, count: int, valid: Any = VALID) -> Iterator[bytes]:
     """So many bodies, each spoiled in one place; equal seeds give equal bodies."""
     dice = random.Random(seed)
+    places = tuple(paths(valid))
     for _ in range(count):
-        yield dice.choice(_WAYS)(dice, dice.choice(PATHS))
+        yield dice.choice(_WAYS)(valid, dice, dice.choice(places))

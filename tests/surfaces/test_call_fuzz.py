@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from fuzzing import fuzzed
 from houses import CATALOG
 from llm_gateway.backends.bedrock.render import render
 from llm_gateway.domain.errors import InvalidRequest, UnsupportedFeature
 from llm_gateway.domain.requests import ModelCall
 from llm_gateway.surfaces.generate_arguments import decode_generate
 
-BODIES = 1_500
+SEEDS, BODIES = fuzzed("3x1500")
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"city": {"type": "string", "minLength": 1}, "days": {"anyOf": [{"type": "integer"}, True]}},
@@ -94,7 +95,8 @@ def mutated(value: Any, dice: random.Random) -> Any:
     return whole
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
 def test_mutated_arguments_are_refused_by_name_or_taken(seed: int) -> None:
     dice = random.Random(seed)
     taken = refused = 0
