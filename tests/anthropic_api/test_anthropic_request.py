@@ -7,7 +7,7 @@ from anthropic_house import CLOCK, PIXEL, WEATHER, ask
 
 from llm_gateway.domain.content import CachePoint, Media, Message, Native, Reasoning, Text, ToolResult, ToolUse
 from llm_gateway.domain.errors import InvalidRequest
-from llm_gateway.domain.requests import GenerateRequest, ReasoningWish, ResponseFormat, ToolChoice
+from llm_gateway.domain.requests import GenerateRequest, GuardrailWish, ReasoningWish, ResponseFormat, ToolChoice
 from llm_gateway.surfaces.anthropic_api.request import Asked, decode_messages
 from llm_gateway.surfaces.door_limits import DoorLimits
 
@@ -347,3 +347,10 @@ def assert_refused(body: dict[str, Any], field: str, **limits: Any) -> None:
         decoded(body, **limits)
     assert refused.value.field == field, refused.value.message
     assert field.rpartition(".")[2] in refused.value.message
+
+
+def test_what_only_bedrock_has_is_taken_by_our_own_names() -> None:
+    request = request_of(guardrail={"id": "gr", "version": "1", "trace": "enabled"}, latency="optimized")
+    assert request.guardrail == GuardrailWish("gr", "1", "enabled")
+    assert (request.latency, request.cache_prompt) == ("optimized", False)
+    assert request_of(cache_prompt=True).cache_prompt

@@ -283,3 +283,14 @@ async def test_a_server_that_stops_ends_the_answer(street: Street) -> None:
 async def test_warnings_stand_in_a_header(street: Street) -> None:
     async with posting(street, ask() | {"model": "claude-sonnet-4-5", "max_tokens": 10**6}) as response:
         assert "max_tokens was lowered" in response.headers["x-llm-gateway-warnings"]
+
+
+async def test_a_request_keeps_the_name_it_came_with(street: Street) -> None:
+    for told, kept in (("job-7.a", "job-7.a"), ("a b", None)):
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(street.url + "/v1/messages", json=ask(), headers={"x-request-id": told}) as response,
+        ):
+            named = response.headers["x-request-id"]
+            assert named == response.headers["request-id"]
+            assert named == kept or (kept is None and named.startswith("req_"))

@@ -180,3 +180,17 @@ def test_writer_takes_no_status() -> None:
     failed = ToolResult("t1", (Text("no"),), "error")
     assert render(ask("Look", assistant(CALL), user(failed), tools=(spec,), card=writer)).warnings
     assert render(ask("Look", assistant(CALL), user(ToolResult("t1", ())), tools=(spec,), card=writer)).warnings == ()
+
+
+def test_an_answer_that_was_begun_ends_in_no_white_space_for_claude() -> None:
+    claude = card(*FULL, base_id="anthropic.claude-haiku-4-5-20251001-v1:0")
+    begun = ask("Hi", assistant("The answer is \n"), card=claude)
+    rendered = render(begun)
+    assert json.loads(rendered.body)["messages"][1]["content"] == [{"text": "The answer is"}]
+    assert any("white space" in warning for warning in rendered.warnings)
+
+
+def test_a_result_without_its_call_is_blamed_by_its_own_number() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        render(ask("one", "two", user(ToolResult("nobody", (Text("x"),)))))
+    assert refused.value.field == "messages[2].content"

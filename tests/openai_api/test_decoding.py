@@ -246,7 +246,7 @@ def test_bedrocks_own_wishes_are_taken_over() -> None:
         ({"user": "\u00e4"}, b"user"),
         ({"we\r\nird": 1}, b"we__ird"),
         ({"stream": True, "stream_options": {"x": 1, "include_obfuscation": False}}, b"stream_options.x"),
-        ({"tools": [LOOK | {"cache_control": {}}]}, b"tools[].cache_control"),
+        ({"tools": [LOOK | {"colour": "red"}]}, b"tools[].colour"),
         ({"messages": [{"role": "user", "content": "a", "name": "b"}]}, b"messages[].name"),
         (
             {
@@ -390,3 +390,11 @@ def _file(**members: Any) -> dict[str, Any]:
 )
 def test_a_bad_member_is_refused_by_its_name(members: dict[str, Any], field: str) -> None:
     assert refusal(**members) == field
+
+
+def test_a_tool_may_end_a_kept_prefix_and_a_tool_of_bedrock_s_is_named_alone() -> None:
+    function = {"name": "look", "parameters": {"type": "object"}}
+    kept = {"type": "function", "function": function, "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    first, second = asked(tools=[kept, {"systemTool": {"name": "nova_grounding"}}]).tools
+    assert first.cache_point == CachePoint("1h")
+    assert (second.name, second.is_system) == ("nova_grounding", True)

@@ -31,7 +31,7 @@ def fit_turns(
     if card is not None:
         messages, system = _fit_to_card(messages, system, card, warnings)
     if has_calls:
-        _check_calls(messages, starts)
+        _check_calls(messages, starts, given)
     return messages, system
 
 
@@ -44,6 +44,8 @@ def _fit_to_card(
             "put a user message before it",
             field="messages[0].role",
         )
+    if messages[-1].role == "assistant" and card.id.startswith("anthropic."):
+        messages = (*messages[:-1], _without_trailing_space(messages[-1], warnings))
     if card.id.startswith(_NO_RESULT_STATUS):
         messages = _without_status(messages, card, warnings)
     if system and not card.can("system"):
@@ -96,6 +98,15 @@ def _folded(messages: tuple[Message, ...], system: tuple[Block, ...]) -> tuple[M
     return (*messages[:at], Message("user", folded), *messages[at + 1 :])
 
 
+def _without_trailing_space(last: Message, warnings: list[str]) -> Message:
+    """Claude goes on from the beginning of an answer, but refuses one that ends in white space."""
+    text = last.content[-1]
+    if not isinstance(text, Text) or not text.text[-1:].isspace() or text.text.isspace():
+        return last
+    warnings.append("white space at the end of the answer that was begun was left out: Claude takes none")
+    return replace(last, content=(*last.content[:-1], Text(text.text.rstrip())))
+
+
 def _without_status(messages: tuple[Message, ...], card: ModelCard, warnings: list[str]) -> tuple[Message, ...]:
     told = [block.status for message in messages for block in message.content if isinstance(block, ToolResult)]
     if not any(told):
@@ -109,14 +120,13 @@ def _plain_results(content: Sequence[Block]) -> tuple[Block, ...]:
     return tuple([replace(block, status=None) if isinstance(block, ToolResult) else block for block in content])
 
 
-def _check_calls(messages: Sequence[Message], starts: Sequence[int]) -> None:
+def _check_calls(messages: Sequence[Message], starts: Sequence[int], given: Sequence[Message]) -> None:
     """Every call is answered in the next turn, every result answers a call of the turn before."""
     open_calls: dict[str, str] = {}
     asked_at = 0
     for turn, start in zip(messages, starts, strict=False):
-        field = f"messages[{start}]"
         if turn.role == "user":
-            _answer_calls(turn, open_calls, field)
+            _answer_calls(turn, open_calls, given[start:], start)
         if open_calls:
             break
         asked_at = start
@@ -135,11 +145,14 @@ def _calls(turn: Message) -> dict[str, str]:
     return {block.id: block.name for block in turn.content if isinstance(block, ToolUse) and block.type is None}
 
 
-def _answer_calls(turn: Message, open_calls: dict[str, str], field: str) -> None:
+def _answer_calls(turn: Message, open_calls: dict[str, str], given: Sequence[Message], start: int) -> None:
+    """``given``: the caller's messages from the turn's first on, which has the number ``start``."""
     for block in turn.content:
         if not isinstance(block, ToolResult) or block.type is not None:
             continue
         if open_calls.pop(block.tool_use_id, None) is None:
+            at = next((at for at, message in enumerate(given) if any([each is block for each in message.content])), 0)
+            field = f"messages[{start + at}]"
             raise InvalidRequest(
                 f"{field} answers the tool call {block.tool_use_id!r}, which the turn before does not hold, "
                 "or answers it twice",

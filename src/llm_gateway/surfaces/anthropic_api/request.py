@@ -10,6 +10,7 @@ from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import CacheMode, GenerateRequest, ReasoningWish, ResponseFormat
 from llm_gateway.surfaces.anthropic_api.blocks import TEXT_BLOCK, Reader
 from llm_gateway.surfaces.anthropic_api.tools import read_tool_choice, read_tools
+from llm_gateway.surfaces.call_arguments import decode_more
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.json_values import (
     a_count,
@@ -32,10 +33,12 @@ _MOST_TOKENS = 2**31 - 1
 _MOST_STOPS = 2500  # Converse's own limit
 _LONGEST_MODEL = 2048  # Converse's own limit
 _BLOCKS_PER_MESSAGE = 20  # on average: a limit on what a small body can grow into
+_OWN = ("guardrail", "latency", "cache_prompt")  # Bedrock's own, as the tool generate takes them
 _KNOWN = frozenset(
     {
         *("model", "max_tokens", "messages", "system", "temperature", "top_p", "top_k", "stop_sequences", "stream"),
         *("tools", "tool_choice", "thinking", "output_config", "metadata", "service_tier", "cache_control"),
+        *_OWN,
     }
 )
 _EFFORTS: Mapping[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "max", "max": "max"}
@@ -88,6 +91,7 @@ def decode_messages(body: Body, cache: CacheMode, limits: DoorLimits, *, countin
         metadata=_metadata(body.get("metadata"), omissions),
         extra_fields=_extra_fields(body.get("top_k")),
         cache=cache,
+        **decode_more({name: body[name] for name in _OWN if name in body}),
     )
     _check_choice(request)
     return Asked(request, a_flag(body.get("stream"), "stream"), omissions.header())

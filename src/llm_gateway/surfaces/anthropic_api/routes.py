@@ -26,7 +26,7 @@ from llm_gateway.surfaces.http_body import CallerLeft, while_there
 from llm_gateway.surfaces.http_headers import Headers, cache_mode, early_headers, error_headers, generation_headers
 from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
-from llm_gateway.surfaces.request_ids import new_request_id
+from llm_gateway.surfaces.request_ids import new_request_id, told_request_id
 from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, status_of_error
 
 PATH = "/v1/messages"
@@ -56,7 +56,7 @@ class Exchange:
     async def start(self, status: int, headers: Headers) -> None:
         """Sends the head."""
         self.started = True
-        named = [(b"request-id", self.request_id.encode()), *headers]
+        named = [*[(name, self.request_id.encode()) for name in (b"request-id", b"x-request-id")], *headers]
         await self._send({"type": "http.response.start", "status": status, "headers": named})
 
     async def more(self, body: bytes, *, last: bool = False) -> None:
@@ -93,7 +93,8 @@ class AnthropicDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        exchange = Exchange(send, new_request_id())
+        told = told_request_id(dict(cast("list[tuple[bytes, bytes]]", scope["headers"])))
+        exchange = Exchange(send, told or new_request_id())
         work = self._work.get(cast("str", scope["path"]).rstrip("/"))
         if work is None:
             known = " and ".join(self._work)

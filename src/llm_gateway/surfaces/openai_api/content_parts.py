@@ -44,8 +44,9 @@ class Reader:
             if block is None:
                 continue
             blocks.append(block)
-            if part.get("cache_control") is not None:
-                blocks.append(_cache_point(part["cache_control"], f"{where}.cache_control"))
+            point = cache_point(part.get("cache_control"), f"{where}.cache_control")
+            if point is not None:
+                blocks.append(point)
         return blocks
 
     def only(self, part: Part, known: frozenset[str], field: str, inside: str) -> None:
@@ -69,7 +70,10 @@ class Reader:
 ReadPart = Callable[[Reader, Part, str], Block | None]
 
 
-def _cache_point(value: object, field: str) -> CachePoint:
+def cache_point(value: object, field: str) -> CachePoint | None:
+    """Where ``cache_control`` ends a prefix that shall be kept."""
+    if value is None:
+        return None
     body = an_object(value, field)
     a_word(body.get("type"), f"{field}.type", ("ephemeral",))
     ttl = body.get("ttl")

@@ -15,11 +15,11 @@ from llm_gateway.domain.callers import ANYBODY
 from llm_gateway.domain.callers import Caller as Identity
 from llm_gateway.domain.errors import BackendThrottled, CallerError, GatewayError
 from llm_gateway.surfaces.http_headers import error_headers
+from llm_gateway.surfaces.request_ids import told_request_id
 from llm_gateway.surfaces.wire_errors import error_body, status_of_error
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _UNPRINTABLE = re.compile(r"[^\x21-\x7e]")
 _JSON = (b"content-type", b"application/json")
 
@@ -36,11 +36,10 @@ class Caller:
     __slots__ = ("_send", "answer_id", "asked_at_s", "begun", "headers", "request_id", "who")
 
     def __init__(self, headers: Mapping[bytes, bytes], send: Send, who: Identity = ANYBODY) -> None:
-        told = headers.get(b"x-request-id")
         new = os.urandom(12).hex()
         self.headers = headers
         self.who = who
-        self.request_id = told.decode() if told and _REQUEST_ID.fullmatch(told) else "req_" + new
+        self.request_id = told_request_id(headers) or "req_" + new
         self.answer_id = "chatcmpl-" + new
         self.asked_at_s = int(time.time())
         self.begun = False

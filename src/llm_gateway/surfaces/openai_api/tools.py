@@ -6,9 +6,10 @@ from llm_gateway.domain.errors import InvalidRequest
 from llm_gateway.domain.requests import ResponseFormat, ToolChoice, ToolSpec
 from llm_gateway.surfaces.json_values import a_list, a_string, a_word, an_object, filled_text, kind_of
 from llm_gateway.surfaces.omissions import Omissions
+from llm_gateway.surfaces.openai_api.content_parts import cache_point
 
 _NO_PARAMETERS: Mapping[str, object] = {"type": "object", "properties": {}}
-_TOOL = frozenset({"type", "function"})
+_TOOL = frozenset({"type", "function", "cache_control"})
 _FUNCTION = frozenset({"name", "description", "parameters", "strict"})
 _SCHEMA = frozenset({"name", "description", "schema", "strict"})
 _CHOICES: Mapping[str, ToolChoice] = {
@@ -55,6 +56,7 @@ def _tool(value: object, field: str, omissions: Omissions) -> ToolSpec:
         input_schema=schema if "type" in schema else {"type": "object", **schema},
         description=None if description is None else a_string(description, f"{inside}.description") or None,
         strict=a_flag(function.get("strict"), f"{inside}.strict") or None,
+        cache_point=cache_point(tool.get("cache_control"), f"{field}.cache_control"),
     )
 
 
