@@ -1,9 +1,11 @@
 """Callers of ``/mcp`` and ``/v1``: raw connections, prebuilt bodies, every answer checked.
 
-The wire of 2025-11-25 is used without a session, as a stateless server allows; 2026-07-28 as its envelope asks.
+The wire of 2025-11-25 is used in a session where the server gives one; 2026-07-28 as its envelope asks.
 """
 
 import asyncio
+import contextlib
+import http.client
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,14 @@ import orjson
 Era = Literal["2025-11-25", "2026-07-28"]
 ERAS: tuple[Era, ...] = ("2025-11-25", "2026-07-28")
 Request = Callable[[int], bytes]
+_META = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+_ROUTING = (
+    "accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\n"
+)
 _NUMBER = "@NUMBER@"
 _serial = itertools.count(1)
 
@@ -33,12 +43,26 @@ def http_get(path: str, headers: str) -> bytes:
 
 def tool_call(name: str, key: str) -> bytes:
     """A tool that needs no arguments, over MCP, by whoever has that key."""
-    headers = f"accept: application/json, text/event-stream\r\nauthorization: Bearer {key}\r\n"
-    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": {}}}
-    return http_post("/mcp", headers + "mcp-protocol-version: 2025-11-25\r\n", orjson.dumps(call))
+    headers = f"{_ROUTING}mcp-name: {name}\r\nauthorization: Bearer {key}\r\n"
+    params = {"name": name, "arguments": {}, "_meta": _META}
+    return http_post(
+        "/mcp", headers, orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    )
 
 
-def tools_call(era: Era) -> Request:
+def open_session(port: int) -> str:
+    """The header of a fresh MCP session, empty where the server gives none."""
+    about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "benchmark", "version": "1"}}
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about})
+    headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("POST", "/mcp", body, headers)
+        given = connection.getresponse().headers.get("mcp-session-id")
+    return f"mcp-session-id: {given}\r\n" if given else ""
+
+
+def tools_call(era: Era, session: str = "") -> Request:
     """``generate`` over MCP; equal numbers ask for equal answers."""
     arguments = {
         "model": "nova-micro",
@@ -47,14 +71,10 @@ def tools_call(era: Era) -> Request:
         "max_tokens": 200,
     }
     params: dict[str, object] = {"name": "generate", "arguments": arguments}
-    headers = f"accept: application/json, text/event-stream\r\nmcp-protocol-version: {era}\r\n"
+    headers = f"accept: application/json, text/event-stream\r\nmcp-protocol-version: {era}\r\n{session}"
     if era == "2026-07-28":
         headers += "mcp-method: tools/call\r\nmcp-name: generate\r\n"
-        params["_meta"] = {
-            "io.modelcontextprotocol/protocolVersion": era,
-            "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
+        params["_meta"] = _META
     template = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
     before, after = template.split(_NUMBER.encode())
     return lambda number: http_post("/mcp", headers, before + b"%09d" % number + after)

@@ -16,6 +16,7 @@ from benchmarks.load import (
     check_status,
     check_tool_answer,
     fresh_numbers,
+    open_session,
     tools_call,
 )
 from benchmarks.plan import CALLERS, Line, Plan, ratio_line
@@ -44,13 +45,13 @@ async def cost_lines(plan: Plan, mock_port: int) -> list[Line]:
 
 
 async def _rounds(plan: Plan, era: Era, ours: Server, theirs: Server) -> tuple[list[float], list[float], list[float]]:
-    request = tools_call(era)
+    request, bare_request = [tools_call(era, open_session(server.port)) for server in (ours, theirs)]
     miss: list[float] = []
     hit: list[float] = []
     constant: list[float] = []
     for _ in range(plan.http_rounds):
         miss.append(await _cpu_ms(ours, request, fresh_numbers(), plan.http_calls))
-        constant.append(await _cpu_ms(theirs, request, fresh_numbers(), plan.http_calls))
+        constant.append(await _cpu_ms(theirs, bare_request, fresh_numbers(), plan.http_calls))
         hit.append(await _cpu_ms(ours, request, itertools.repeat(0), plan.http_calls))
     return miss, hit, constant
 

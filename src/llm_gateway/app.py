@@ -101,6 +101,8 @@ class App:
             max_tools=settings.max_tools,
             body_read_s=settings.body_read_timeout,
             strict_params=settings.strict_params,
+            max_mcp_sessions=settings.mcp_max_sessions,
+            mcp_session_idle_s=settings.mcp_session_idle_timeout,
         )
 
 

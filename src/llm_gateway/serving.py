@@ -151,7 +151,8 @@ def _tell_where(app: App, host: str, bound: socket.socket) -> None:
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
     """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it.
 
-    The first signal lets requests under way come to their end and refuses new ones; a second ends them at once.
+    The first signal lets requests under way come to their end and refuses new ones; a second ends them at once: whoever
+    waits is told ``draining``.
     """
     import uvicorn
 
@@ -167,6 +168,7 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             if app.gateway.closing or not self.started:
                 super().handle_exit(sig, frame)
+                loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(app.gateway.end_calls())))
             else:
                 app.gateway.drain()
                 loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self._stop_when_idle(sig))))

@@ -132,11 +132,20 @@ class Settings(BaseSettings):
     strict_params: bool = Field(
         False, description="Refuse parameters of /v1 that cannot be honoured, instead of dropping them."
     )
-    max_body_bytes: int = Field(16_777_216, ge=1024, description="Largest body of a request to /v1, bytes.")
+    max_body_bytes: int = Field(16_777_216, ge=1024, description="Largest body of a request over HTTP, bytes.")
     max_json_depth: int = Field(64, ge=8, le=200, description="Deepest nesting of such a body.")
     max_messages: int = Field(10_000, ge=1, description="Most messages of one request to /v1.")
     max_tools: int = Field(512, ge=1, description="Most tools of one request to /v1.")
-    body_read_timeout: float = Field(60, gt=0, description="Longest wait for a whole body, seconds.")
+    body_read_timeout: float = Field(30, gt=0, description="Longest wait for a whole body, seconds.")
+    mcp_max_sessions: int = Field(
+        10_000,
+        ge=0,
+        description="Most MCP sessions at once (clients of 2025-11-25 and before); 0: none, each request stands alone, "
+        "for replicas behind a balancer that does not keep a client with one of them.",
+    )
+    mcp_session_idle_timeout: float = Field(
+        1800, gt=0, description="How long an MCP session may be unused before it ends, seconds."
+    )
 
     @field_validator("allowed_hosts", "allowed_origins", "fetch_hosts", mode="before")
     @classmethod
@@ -210,7 +219,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
         *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout", "drain_timeout"),
-        "queue_max_wait",
+        *("queue_max_wait", "mcp_session_idle_timeout"),
     )
     @classmethod
     def _finite(cls, given: float) -> float:

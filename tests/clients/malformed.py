@@ -2,6 +2,7 @@
 
 import copy
 import json
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -217,6 +218,15 @@ def envelope(tool: str, arguments: Any, *, new: bool) -> tuple[dict[str, Any], d
         params["_meta"] = META
         headers |= {"mcp-method": "tools/call", "mcp-name": tool, "mcp-protocol-version": NEW}
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers
+
+
+def in_a_session(url: str) -> dict[str, str]:
+    """The header that a call of 2025 needs besides, of a fresh session."""
+    about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "fuzz", "version": "1"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": about}).encode()
+    asked = urllib.request.Request(url + "/mcp", body, JSON_HEADERS)
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return {"mcp-session-id": answer.headers["mcp-session-id"]}
 
 
 def _tool_call(random: Random) -> Malformed:

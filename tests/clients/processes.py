@@ -100,3 +100,12 @@ async def ended(process: asyncio.subprocess.Process, within_s: float = _START_S)
             process.kill()
             await process.wait()
     return process.returncode or 0, (out or b"").decode(), err.decode()
+
+
+async def until(done: Any, within_s: float) -> None:
+    """Raises TimeoutError when it does not come about."""
+    async with asyncio.timeout(within_s):
+        for _ in range(100_000):
+            if done():
+                return
+            await asyncio.sleep(0.01)

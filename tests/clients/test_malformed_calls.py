@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import jsonschema
 import pytest
-from malformed import Malformed, malformed
+from malformed import Malformed, in_a_session, malformed
 from yarl import URL
 
 from fuzzing import fuzzed
@@ -31,11 +31,12 @@ OUTPUTS = {"generate": GENERATE_OUTPUT, "list_models": LIST_MODELS_OUTPUT, "get_
 CALLERS_CODES = ("invalid_request", "unsupported_feature", "context_length_exceeded", "model_not_found")
 
 
-async def ask(http: aiohttp.ClientSession, url: str, request: Malformed) -> tuple[int, str]:
+async def ask(http: aiohttp.ClientSession, url: str, request: Malformed, session: dict[str, str]) -> tuple[int, str]:
+    headers = request.headers if request.method == "DELETE" else session | request.headers
     async with (
         asyncio.timeout(ANSWERED_WITHIN_S),
         http.request(
-            request.method, URL(url + request.path, encoded=True), data=request.body, headers=request.headers
+            request.method, URL(url + request.path, encoded=True), data=request.body, headers=headers
         ) as answer,
     ):
         return answer.status, (await answer.read()).decode()
@@ -97,11 +98,12 @@ async def test_malformed_calls_are_answered_and_leave_nothing_behind(seed: int, 
         running_gateway(sandbox.url, tmp_path, CACHE_MAX_SIZE="50") as gateway,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE)) as http,
     ):
+        session = await asyncio.to_thread(in_a_session, gateway.url)
 
         async def worker(batch: Any) -> None:
             for request in batch:
                 try:
-                    status, text = await ask(http, gateway.url, request)
+                    status, text = await ask(http, gateway.url, request, session)
                 except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError) as fault:
                     complaints.append(f"{request.about}: {fault!r} {request.body[:500]!r}")
                     continue

@@ -1,5 +1,6 @@
 """Faults of the protocol itself: what docs/conformance.md says of them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import aiohttp
 import httpx2
 import pytest
-from malformed import JSON_HEADERS, META, NEW, envelope
+from malformed import JSON_HEADERS, META, NEW, envelope, in_a_session
 
 from llm_gateway.sandbox.server import Sandbox
 from processes import Running, running_gateway
@@ -53,25 +54,34 @@ FAULTS: dict[str, tuple[Any, dict[str, str], int, int]] = {
     "nothing": ("", JSON_HEADERS, 400, -32700),
     "a batch": ([OLD], JSON_HEADERS, 400, -32602),
     "too deep": ("[" * 100_000, JSON_HEADERS, 400, -32700),
+    "nested deeper than is allowed": (
+        f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"[" * 70}{"]" * 70}}}',
+        JSON_HEADERS,
+        400,
+        -32600,
+    ),
+    "compressed": (OLD, JSON_HEADERS | {"content-encoding": "gzip"}, 415, -32600),
 }
 
 
 async def test_faults_of_the_protocol_have_their_codes(gateway: Running) -> None:
     told: dict[str, tuple[int, int | None]] = {}
-    async with httpx2.AsyncClient() as http:
+    session = await asyncio.to_thread(in_a_session, gateway.url)
+    async with httpx2.AsyncClient(headers=session) as http:
         for name, (body, headers, _, _) in FAULTS.items():
             content = body if isinstance(body, str) else json.dumps(body)
             answer = await http.post(gateway.url + "/mcp", content=content.encode(), headers=headers)
             data = answer.text.partition("data: ")[2] or answer.text
             told[name] = (answer.status_code, json.loads(data).get("error", {}).get("code"))
             assert "Traceback" not in answer.text
-        big = await http.post(gateway.url + "/mcp", content=b" " * (5 * 1024 * 1024), headers=JSON_HEADERS)
+        big = await http.post(gateway.url + "/mcp", content=b" " * (17 * 1024 * 1024), headers=JSON_HEADERS)
     assert told == {name: (status, code) for name, (_, _, status, code) in FAULTS.items()}
-    assert big.status_code == 413
+    assert (big.status_code, big.json()["error"]["data"]["code"]) == (413, "payload_too_large")
 
 
 async def test_bad_arguments_are_results_not_faults(gateway: Running) -> None:
-    async with httpx2.AsyncClient() as http:
+    session = await asyncio.to_thread(in_a_session, gateway.url)
+    async with httpx2.AsyncClient(headers=session) as http:
         for new in (True, False):
             body, headers = envelope("generate", {"model": 5}, new=new)
             answer = await http.post(gateway.url + "/mcp", json=body, headers=headers)
@@ -87,13 +97,17 @@ async def test_pages_of_allowed_origins_may_read_and_others_are_refused(sandbox:
     preflight = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
     async with (
         aiohttp.ClientSession() as http,
-        running_gateway(sandbox.url, tmp_path, ALLOWED_ORIGINS=origin) as gateway,
+        running_gateway(sandbox.url, tmp_path, ALLOWED_ORIGINS=origin, ADMIN_API_KEY="a-master-key") as gateway,
     ):
         for path in ("/mcp", "/v1/chat/completions", "/v1/messages"):
             async with http.options(gateway.url + path, headers={"origin": origin, **preflight}) as answer:
                 assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, origin)
             async with http.options(gateway.url + path, headers={"origin": "https://evil.example", **preflight}) as no:
                 assert (no.status, "access-control-allow-origin" in no.headers) == (403, False)
+        async with http.options(f"{gateway.url}/admin/keys", headers={"origin": origin, **preflight}) as closed:
+            assert "access-control-allow-origin" not in closed.headers
+        async with http.get(f"{gateway.url}/admin/keys", headers={"origin": origin}) as closed:
+            assert "access-control-allow-origin" not in closed.headers
         async with http.get(f"{gateway.url}/v1/models", headers={"origin": origin}) as models:
             assert models.headers["access-control-allow-origin"] == origin
             assert "x-request-id" in models.headers["access-control-expose-headers"].lower()

@@ -22,11 +22,14 @@ from llm_gateway.surfaces.door_guard import DoorGuard
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.health import health_routes
 from llm_gateway.surfaces.identity import KeyGuard, is_admins
+from llm_gateway.surfaces.mcp_door import MESSAGES_PATH, BoundedBodies, McpDoor
+from llm_gateway.surfaces.mcp_door import PATH as MCP_PATH
 from llm_gateway.surfaces.openai_api.routes import OpenAiDoor
 from llm_gateway.surfaces.request_ids import new_request_id
 
-TRANSPORTS = {"streamable-http": "/mcp", "sse": "/sse"}
+TRANSPORTS = {"streamable-http": MCP_PATH, "sse": "/sse"}
 _LIMITS = DoorLimits()
+_MCP = (MCP_PATH, MCP_PATH + "/")
 _FOR_PAGES = (
     *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "mcp-session-id"),
     *(f"x-llm-gateway-{word}" for word in ("cache", "model", "cost-usd", "warnings", "dropped-params", "estimated")),
@@ -46,17 +49,13 @@ def create_site(
     desk: Administration | None = None,
     master_key: str | None = None,
 ) -> ASGIApp:
-    """The site for one process. Its lifespan closes the gateway.
-
-    Streamable HTTP is stateless and answers as an event stream: progress reaches the caller, and a caller that hangs up
-    cancels its call.
-    """
-    http = server.http_app(path="/mcp", stateless_http=True, json_response=False)
+    """The site for one process. Its lifespan closes the gateway."""
+    mcp = McpDoor(server, gateway, limits)
     sse = server.http_app(path="/sse", transport="sse")
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        async with http.lifespan(http), sse.lifespan(sse):
+        async with mcp.open(), sse.lifespan(sse):
             try:
                 yield
             finally:
@@ -78,14 +77,13 @@ def create_site(
         routes=[
             Route("/", card, methods=["GET"]),
             *health_routes(gateway),
-            Route("/mcp", endpoint=http),
             Route("/sse", endpoint=sse),
-            Route("/messages/", endpoint=sse),
+            Route(MESSAGES_PATH, endpoint=BoundedBodies(sse, limits)),
         ],
     )
+    doors = KeyGuard(_doors(site, mcp, gateway, reports, limits), gateway, new_request_id)
     admin = AdminDoor(desk, master_key, limits)
-    doors = _doors(site, admin, gateway, reports, limits)
-    doors = _shown_to_pages(KeyGuard(doors, gateway, new_request_id), allowed_origins)
+    doors = _admins_apart(admin, _shown_to_pages(doors, allowed_origins))
     return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
 
 
@@ -99,8 +97,18 @@ def _shown_to_pages(site: ASGIApp, allowed_origins: Iterable[str]) -> ASGIApp:
     )
 
 
-def _doors(site: ASGIApp, admin: ASGIApp, gateway: Gateway, reports: Reports, limits: DoorLimits) -> ASGIApp:
-    """``/v1`` goes past Starlette's router, whose layers would cost as much as a door itself."""
+def _admins_apart(admin: ASGIApp, doors: ASGIApp) -> ASGIApp:
+    """``/admin`` has a key of its own, and no page may read its answers."""
+
+    async def by_path(scope: Scope, receive: Receive, send: Send) -> None:
+        is_admin = scope["type"] == "http" and is_admins(scope["path"])
+        await (admin if is_admin else doors)(scope, receive, send)
+
+    return by_path
+
+
+def _doors(site: ASGIApp, mcp: ASGIApp, gateway: Gateway, reports: Reports, limits: DoorLimits) -> ASGIApp:
+    """``/v1`` and ``/mcp`` go past Starlette's router, whose layers would cost as much as a door itself."""
     openai = OpenAiDoor(gateway=gateway, reports=reports, limits=limits)
     anthropic = AnthropicDoor(gateway, limits=limits)
 
@@ -110,6 +118,6 @@ def _doors(site: ASGIApp, admin: ASGIApp, gateway: Gateway, reports: Reports, li
         if path.startswith("/v1/"):
             await v1(scope, receive, send)
         else:
-            await (admin if is_admins(path) else site)(scope, receive, send)
+            await (mcp if path in _MCP else site)(scope, receive, send)
 
     return by_path

@@ -29,11 +29,17 @@ async def read_json(receive: Receive, headers: Mapping[bytes, bytes], limits: Do
         InvalidRequest: too large, compressed, too slow, no JSON, nested too deep, or no object.
         CallerLeft: the client hung up while it was sending.
     """
-    body = await _read(receive, headers, limits)
+    body = await read_body(receive, headers, limits)
     return decode_body(body, limits)
 
 
-async def _read(receive: Receive, headers: Mapping[bytes, bytes], limits: DoorLimits) -> bytes | bytearray:
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: DoorLimits) -> bytes | bytearray:
+    """The body as it came.
+
+    Raises:
+        InvalidRequest: too large, compressed or too slow.
+        CallerLeft: the client hung up while it was sending.
+    """
     refusal = _refusal(headers, limits)
     if refusal is not None and b"expect" in headers:
         raise refusal  # the client has not begun to send
@@ -108,9 +114,7 @@ def decode_body(body: bytes | bytearray, limits: DoorLimits) -> dict[str, object
     Raises:
         InvalidRequest: says where it is no JSON, or which limit it passes.
     """
-    containers = body.count(b"{") + body.count(b"[")
-    if containers > _MOST_CONTAINERS or (len(body) > _MOST_VALUES and body.count(b",") > _MOST_VALUES):
-        raise InvalidRequest("the body holds too many lists, objects or values; send fewer", code="payload_too_large")
+    containers = count_containers(body)
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError as fault:
@@ -118,11 +122,26 @@ def decode_body(body: bytes | bytearray, limits: DoorLimits) -> dict[str, object
     if not isinstance(value, dict):
         raise InvalidRequest(f"the body must be a JSON object; got {kind_of(value)}")
     if containers > limits.max_json_depth:
-        _check_depth(cast("dict[str, object]", value), limits.max_json_depth)
+        check_depth(cast("dict[str, object]", value), limits.max_json_depth)
     return cast("dict[str, object]", value)
 
 
-def _check_depth(value: dict[str, object], deepest: int) -> None:
+def count_containers(body: bytes | bytearray) -> int:
+    """How many lists and objects a body can hold at most; none is nested deeper than that.
+
+    Raises:
+        InvalidRequest: more values than are ever built.
+    """
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > _MOST_CONTAINERS or (len(body) > _MOST_VALUES and body.count(b",") > _MOST_VALUES):
+        raise InvalidRequest("the body holds too many lists, objects or values; send fewer", code="payload_too_large")
+    return containers
+
+
+def check_depth(value: dict[str, object], deepest: int) -> None:
+    """Raises:
+    InvalidRequest: a member is nested deeper; it is named.
+    """
     for name, member in value.items():
         level, depth = _inside([member]), 1
         while level:

@@ -20,6 +20,7 @@ from typing import Any, cast
 import orjson
 from fastmcp import FastMCP
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel.server import Server
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import x_mcp_header_map
 from mcp.types import INVALID_PARAMS
@@ -107,6 +108,11 @@ class QuickCalls:
         return result
 
 
+def sdk_server(server: FastMCP) -> Server[Any]:
+    """The SDK's server within FastMCP's."""
+    return server._mcp_server  # pyright: ignore[reportPrivateUsage] # pinned by a test
+
+
 def answer_quickly(
     server: FastMCP,
     tools: Mapping[str, Answer],
@@ -114,7 +120,7 @@ def answer_quickly(
     identify: Identify,
 ) -> None:
     """Puts the tools of a fresh server on the short way; they and their schemas must not change afterwards."""
-    low_level = server._mcp_server  # pyright: ignore[reportPrivateUsage] # pinned by a test
+    low_level = sdk_server(server)
     with_headers = {name: schema for name, schema in input_schemas.items() if x_mcp_header_map(schema)}
     low_level.get_tool_input_schema = with_headers.get  # the others leave nothing to compare with Mcp-Param-* headers
     low_level.middleware.append(QuickCalls(tools, low_level.server_info_stamp, identify))
