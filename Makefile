@@ -57,9 +57,9 @@ packages: $(VENV)/.dev  ## Install the wheel and the image's packages into clean
 conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the TypeScript clients (needs npm)
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/conformance/run.sh
 
-clients: $(VENV)/.installed $(CLIENTS)/openai/.made $(CLIENTS)/strands/.made  ## Ask through other people's clients, each in an environment of its own
+clients: $(VENV)/.installed $(CLIENTS)/openai/.made $(CLIENTS)/strands/.made $(CLIENTS)/node/.made  ## Ask through other people's clients, each in an environment of its own
 	@$(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/other_clients && \
-		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_pydantic_ai.py && \
+		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_node_clients.py test_pydantic_ai.py && \
 		$(CURDIR)/$(CLIENTS)/strands/bin/python -m pytest -q $(ARGS) test_strands.py
 
 wheel: $(VENV)/.dev  ## Build dist/*.whl
@@ -111,6 +111,10 @@ $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 	@echo "Setting up the tools for tests and checks (once) …"
 	@$(PIP) install --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
+
+$(CLIENTS)/node/.made: $(wildcard tests/other_clients/node/package*.json) | $(VENV)/.made
+	@echo "Setting up Node's clients in $(@D) (once) …"
+	@$(BIN)/python tests/other_clients/node/install.py $(@D)
 
 $(CLIENTS)/openai/.made: requirements-clients.lock
 $(CLIENTS)/strands/.made: requirements-clients-strands.lock

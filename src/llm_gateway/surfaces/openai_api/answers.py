@@ -1,6 +1,6 @@
 """A generation as OpenAI's chat completion. Pure; money leaves as text here and nowhere earlier."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import orjson
@@ -61,8 +61,13 @@ def _message(completion: Completion) -> Json:
     if thoughts:
         spoken = "".join([block.text or "" for block in thoughts])
         message["reasoning_content"] = spoken or None
-        message["reasoning_details"] = [_detail(block, number) for number, block in enumerate(thoughts)]
+        message["reasoning_details"] = thought_details(thoughts)
     return message
+
+
+def thought_details(thoughts: Sequence[Reasoning]) -> list[Json]:
+    """What has to come back unchanged in the next turn."""
+    return [_detail(block, number) for number, block in enumerate(thoughts)]
 
 
 def is_call(block: Block) -> bool:

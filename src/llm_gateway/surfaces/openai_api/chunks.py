@@ -1,8 +1,9 @@
 """An answer as server-sent events: each batch of deltas becomes bytes for one send. Pure.
 
 Order: the role, the deltas, one finish reason, the usage if it was asked for, ``[DONE]`` after a whole answer only.
-A thought is told twice: as ``reasoning_content`` for whoever reads along, and in ``reasoning_details``, whose pieces
-add up (by ``index``) to what has to come back in the next turn.
+A thought is told twice: in pieces as ``reasoning_content`` for whoever reads along, and whole in ``reasoning_details``,
+which has to come back in the next turn. The details come once, before the finish reason: some clients add pieces of an
+unknown member up, others keep the last.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,14 @@ import orjson
 
 from llm_gateway.domain.completions import Delta, Generation, ReasoningDelta, TextDelta, ToolInputDelta, ToolUseStart
 from llm_gateway.domain.content import Block, Reasoning, ToolUse, text_of
-from llm_gateway.surfaces.openai_api.answers import FINISH_REASONS, is_call, notes_json, service_tier, usage_json
+from llm_gateway.surfaces.openai_api.answers import (
+    FINISH_REASONS,
+    is_call,
+    notes_json,
+    service_tier,
+    thought_details,
+    usage_json,
+)
 
 _dumps = orjson.dumps
 
@@ -19,7 +27,7 @@ _dumps = orjson.dumps
 class ChunkWriter:
     """Writes the events of one answer; call :meth:`role` first and :meth:`end` last."""
 
-    __slots__ = ("_after", "_calls", "_choice", "_has_empty_call", "_head", "_include_usage", "_thought", "_thoughts")
+    __slots__ = ("_after", "_calls", "_choice", "_has_empty_call", "_head", "_include_usage")
 
     def __init__(self, *, asked: str, answer_id: str, created_s: int, include_usage: bool) -> None:
         self._head = b'data: {"id":"%s","object":"chat.completion.chunk","created":%d,"model":%s,' % (
@@ -31,8 +39,7 @@ class ChunkWriter:
         usage = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._after = b',"logprobs":null,"finish_reason":null}]' + usage
         self._include_usage = include_usage
-        self._calls = self._thoughts = 0
-        self._thought = -1  # the number of the block that is being thought
+        self._calls = 0
         self._has_empty_call = False  # the call that was begun last has had no input yet
 
     def role(self) -> bytes:
@@ -64,6 +71,9 @@ class ChunkWriter:
         if notes:
             tail += b',"llm_gateway":%s' % _dumps(notes)
         events = [self._empty_input()] if self._has_empty_call else []
+        thoughts = [block for block in completion.blocks if isinstance(block, Reasoning)]
+        if thoughts:
+            events.append(self._choice + _dumps({"reasoning_details": thought_details(thoughts)}) + self._after)
         finish = FINISH_REASONS[completion.finish_reason].encode()
         nothing_yet = b',"usage":null' if self._include_usage else b""
         events.append(
@@ -93,7 +103,7 @@ class ChunkWriter:
             }
             return unfilled + self._call_event(call)
         if isinstance(delta, ReasoningDelta):
-            return unfilled + self._thought_event(delta)
+            return unfilled + self._spoken(delta.text) if delta.text else unfilled
         return unfilled
 
     def _empty_input(self) -> bytes:
@@ -101,22 +111,11 @@ class ChunkWriter:
         self._has_empty_call = False
         return self._call_event({"index": self._calls - 1, "function": {"arguments": "{}"}})
 
+    def _spoken(self, thought: str) -> bytes:
+        return b'%s{"reasoning_content":%s}%s' % (self._choice, _dumps(thought), self._after)
+
     def _call_event(self, call: dict[str, object]) -> bytes:
         return b'%s{"tool_calls":[%s]}%s' % (self._choice, _dumps(call), self._after)
-
-    def _thought_event(self, delta: ReasoningDelta) -> bytes:
-        if delta.block != self._thought:
-            self._thought = delta.block
-            self._thoughts += 1
-        detail: dict[str, object] = {"type": "reasoning.text", "index": self._thoughts - 1}
-        if delta.redacted is not None:
-            detail |= {"type": "reasoning.encrypted", "data": delta.redacted}
-        if delta.text is not None:
-            detail["text"] = delta.text
-        if delta.signature is not None:
-            detail["signature"] = delta.signature
-        told: dict[str, object] = {"reasoning_content": delta.text} if delta.text else {}
-        return self._choice + _dumps(told | {"reasoning_details": [detail]}) + self._after
 
 
 def _deltas_of(number: int, block: Block) -> Sequence[Delta]:
