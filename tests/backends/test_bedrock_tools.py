@@ -85,10 +85,24 @@ def test_claude_takes_no_demand_for_a_tool_while_it_thinks() -> None:
     assert "while it thinks" in warnings[-1]
 
 
-def test_one_call_at_a_time_cannot_be_asked_for() -> None:
-    _, warnings = config_of(ask(tools=(ToolSpec("a", SCHEMA),), parallel_tool_calls=False, card=CLAUDE))
-    assert "parallel_tool_calls" in warnings[0]
-    assert config_of(ask(tools=(ToolSpec("a", SCHEMA),), parallel_tool_calls=True, card=CLAUDE))[1] == ()
+def test_claude_is_asked_for_one_call_at_a_time() -> None:
+    for choice in (None, ToolChoice("auto")):
+        call = ask(tools=(ToolSpec("a", SCHEMA),), tool_choice=choice, parallel_tool_calls=False, card=CLAUDE)
+        body = json.loads(render(call).body)
+        told = {"type": "auto", "disable_parallel_tool_use": True}
+        assert body["additionalModelRequestFields"] == {"tool_choice": told}
+        assert "toolChoice" not in body["toolConfig"]
+        assert render(call).warnings == ()
+
+
+def test_one_call_at_a_time_cannot_be_asked_for_elsewhere() -> None:
+    tools = (ToolSpec("a", SCHEMA),)
+    old = card(*FULL, "forced_tools", base_id="anthropic.claude-3-haiku-20240307-v1:0")
+    for more in ({"card": card(*FULL)}, {"card": old}, {"card": CLAUDE, "tool_choice": ToolChoice("any")}):
+        rendered = render(ask(tools=tools, parallel_tool_calls=False, **more))
+        assert "parallel_tool_calls" in rendered.warnings[0]
+        assert "additionalModelRequestFields" not in json.loads(rendered.body)
+    assert config_of(ask(tools=tools, parallel_tool_calls=True, card=CLAUDE))[1] == ()
 
 
 def test_strict_goes_only_to_models_that_have_it() -> None:

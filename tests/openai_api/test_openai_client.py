@@ -104,6 +104,16 @@ async def test_two_tools_called_at_once_are_answered_together(client: Any, strea
     assert second.content
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_one_call_at_a_time_is_asked_for_where_the_model_can_be_told(client: Any, stream: bool) -> None:
+    more: dict[str, Any] = {"tools": [WEATHER, CLOCK], "parallel_tool_calls": False}
+    messages = [user("[[tools]]")]
+    assert len((await _message(client, stream, messages, **more)).tool_calls) == 1
+    answer = await client.chat.completions.create(model="nova-pro", messages=messages, **more)
+    assert len(answer.choices[0].message.tool_calls) == 2
+    assert "parallel_tool_calls" in answer.llm_gateway["warnings"][0]
+
+
 async def _message(client: Any, stream: bool, messages: list[Any], **more: Any) -> Any:
     if not stream:
         answer = await client.chat.completions.create(model="claude-sonnet-4-6", messages=messages, **more)

@@ -175,6 +175,12 @@ MODELS = [
     (SONNET, thinking(None), PREFIX + "thinking.enabled.budget_tokens: Field required"),
     (SONNET, thinking(inferenceConfig={"maxTokens": 1024}), PREFIX + "`max_tokens` must be greater than"),
     (SONNET, {"additionalModelRequestFields": {"thinking": {"type": "adaptive"}}}, PREFIX + "adaptive thinking"),
+    (SONNET, {"additionalModelRequestFields": {"tool_choice": {"disable_parallel_tool_use": True}},
+              "toolConfig": TOOLS}, PREFIX + "tool_choice.type: Field required"),
+    (SONNET, {"additionalModelRequestFields": {"tool_choice": {"type": "auto"}}}, PREFIX + "tool_choice may only"),
+    (SONNET, {"additionalModelRequestFields": {"tool_choice": {"type": "auto"}},
+              "toolConfig": {**TOOLS, "toolChoice": {"any": {}}}},
+     "The additional field tool_choice/type conflicts with the existing field toolConfig.toolChoice.any."),
     ("anthropic.claude-3-5-sonnet-20241022-v2:0", {},
      "Invocation of model ID anthropic.claude-3-5-sonnet-20241022-v2:0 with on-demand throughput isn’t supported. "
      "Retry your request with the ID or ARN of an inference profile that contains this model."),

@@ -12,7 +12,7 @@ from llm_gateway.sandbox.prompt_cache import CacheCount, PromptCache, has_cache_
 from llm_gateway.sandbox.reasoning import reasoning_block, thinks
 from llm_gateway.sandbox.script import Scripted
 from llm_gateway.sandbox.tokens import CHARACTERS_PER_TOKEN, content_tokens, request_tokens
-from llm_gateway.sandbox.tool_calls import Wanted, results_told, tool_use, wanted_calls
+from llm_gateway.sandbox.tool_calls import Wanted, results_told, takes_one_call, tool_use, wanted_calls
 from llm_gateway.sandbox.wire_json import Json, as_list, as_object, as_text, dump, objects
 from llm_gateway.sandbox.words import Dice, dice_for, last_user_text, prose, thought
 
@@ -70,7 +70,7 @@ def _said(body: Json, model: ModelId, dice: Dice, scripted: Scripted | None) -> 
     if scripted is None and thinks(body, model.facts):
         content.append(reasoning_block(thought(model.short, asked, dice), model.bare, asked, model.facts))
     results = results_told(objects(body["messages"])[-1])
-    calls = _calls(config, asked, results, scripted)
+    calls = _calls(body, asked, results, scripted)
     if calls:
         forced = set(as_object(config.get("toolChoice"))) & {"any", "tool"}
         told = scripted.text if scripted else "" if forced else f"[sandbox] {model.short} would call a tool."
@@ -82,10 +82,11 @@ def _said(body: Json, model: ModelId, dice: Dice, scripted: Scripted | None) -> 
     return [*content, {"text": text}], stop_reason, stop_sequence
 
 
-def _calls(config: Json, asked: str, results: str, scripted: Scripted | None) -> list[Wanted]:
+def _calls(body: Json, asked: str, results: str, scripted: Scripted | None) -> list[Wanted]:
     if scripted is not None:
         return [Wanted(name, given) for name, given in scripted.calls]
-    return wanted_calls(config, asked, after_results=bool(results))
+    calls = wanted_calls(as_object(body.get("toolConfig")), asked, after_results=bool(results))
+    return calls[:1] if takes_one_call(body) else calls
 
 
 def _text(body: Json, model: ModelId, asked: str, results: str, dice: Dice) -> str:

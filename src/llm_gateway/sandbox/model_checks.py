@@ -38,6 +38,7 @@ def check_for_model(body: Json, facts: ModelFacts, *, streaming: bool) -> None:
     _check_sampling(as_object(body.get("inferenceConfig")), facts)
     _check_thinking(body, facts)
     _check_vendor_fields(as_object(body.get("additionalModelRequestFields")), facts)
+    _check_vendor_choice(body, facts)
     _check_structure(as_object(body.get("outputConfig")), facts)
     _check_length(body, facts)
 
@@ -195,6 +196,23 @@ def _check_vendor_fields(given: Json, facts: ModelFacts) -> None:
         )
     if facts.name == "gpt-oss" and given.get("reasoning_effort", "low") not in ("low", "medium", "high"):
         raise from_the_model(f"reasoning_effort: {given['reasoning_effort']} is not one of low, medium, high")
+
+
+def _check_vendor_choice(body: Json, facts: ModelFacts) -> None:
+    """Claude's own tool_choice, which may say that parallel calls are not wanted."""
+    given = as_object(body.get("additionalModelRequestFields")).get("tool_choice")
+    if given is None or facts.family != "claude":
+        return
+    if "type" not in as_object(given):
+        raise from_the_model("tool_choice.type: Field required")
+    chosen = next(iter(as_object(as_object(body.get("toolConfig")).get("toolChoice"))), None)
+    if chosen is not None:
+        raise invalid(
+            f"The additional field tool_choice/type conflicts with the existing field toolConfig.toolChoice.{chosen}. "
+            "Remove tool_choice/type and try again."
+        )
+    if "toolConfig" not in body:
+        raise from_the_model("tool_choice may only be specified while providing tools")
 
 
 def _check_structure(config: Json, facts: ModelFacts) -> None:

@@ -40,6 +40,12 @@ def wanted_calls(config: Json, asked: str, *, after_results: bool) -> list[Wante
     return named or ([Wanted(names[0])] if "any" in choice else [])
 
 
+def takes_one_call(body: Json) -> bool:
+    """Whether the request wants no parallel calls, as Claude is told."""
+    choice = as_object(as_object(body.get("additionalModelRequestFields")).get("tool_choice"))
+    return choice.get("disable_parallel_tool_use") is True
+
+
 def tool_use(wanted: Wanted, config: Json, dice: Dice) -> Json:
     """The content block of a call; its id looks like those that Bedrock makes."""
     schema: Json = {}

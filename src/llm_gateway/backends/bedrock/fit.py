@@ -12,6 +12,7 @@ from llm_gateway.backends.bedrock.fit_results import fit_results
 from llm_gateway.backends.bedrock.fit_tools import fit_tools
 from llm_gateway.backends.bedrock.fit_turns import fit_turns
 from llm_gateway.backends.bedrock.json_shape import as_count, as_object
+from llm_gateway.backends.bedrock.one_call import ask_for_one_call
 from llm_gateway.backends.bedrock.past_thoughts import fit_thoughts
 from llm_gateway.backends.bedrock.prompt_cache import fit_cache_points, has_cache_points
 from llm_gateway.backends.bedrock.reading import PLAIN, Reading
@@ -82,6 +83,8 @@ def fit(call: ModelCall) -> Fitted:
         tools, tool_choice = tool_names.renamed_tools(tools, names), tool_names.renamed_choice(tool_choice, names)
         messages = tool_names.renamed_calls(messages, names)
     tools, tool_choice = _with_form(form, request, tools, tool_choice)
+    if request.parallel_tool_calls is False and request.tools:
+        tool_choice, extra = ask_for_one_call(tool_choice, extra, card, warnings)
     if request.cache_prompt or CachePoint in kinds or ((tools or system) and has_cache_points(request)):
         parts = (tools, system, messages)
         tools, system, messages = fit_cache_points(parts, card, place=request.cache_prompt, warnings=warnings)

@@ -29,8 +29,6 @@ def fit_tools(
         if used:
             warnings.append(f"tools named in the history were declared without a schema: {', '.join(used)}")
         return tuple([ToolSpec(name, _EMPTY_SCHEMA) for name in used]), None
-    if request.parallel_tool_calls is False:
-        warnings.append("parallel_tool_calls was left out: Converse has no way to ask for one call at a time")
     return tuple([_fit_tool(tool, card, warnings) for tool in tools]), _fit_choice(choice, card, thinks, warnings)
 
 
