@@ -172,7 +172,7 @@ async def test_a_process_that_only_slept_corrects_what_was_booked_for_it(databas
 
 async def test_a_row_comes_back_from_its_text_as_it_was() -> None:
     caller = Caller(key_id="k", key_name="n", team="t", agent="a", run_id="r", idempotency_key="i")
-    kept = replace(row("a1", caller=caller), usage=Usage(1, 2, 3, 4, 5, estimated=True), first_token_ms=2.5)
+    kept = row("a1", caller=caller)._replace(usage=Usage(1, 2, 3, 4, 5, estimated=True), first_token_ms=2.5)
     assert ledger.from_json(ledger.to_json(kept)) == kept
 
 

@@ -14,8 +14,7 @@ from llm_gateway.domain.money import BudgetState
 from llm_gateway.storage.contract import Work
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRow:
+class LedgerRow(NamedTuple):
     """One paid attempt. Content is never in it. ``cost_nano_usd`` is ``None`` where no price is known.
 
     ``price_id`` is what a price was looked up by: invoked id, region and tier; with the tokens by class the cost can be

@@ -1,6 +1,5 @@
 """The ledger as transactions: append a row, once. Append-only: nothing is changed."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -50,12 +49,12 @@ def correction(row: LedgerRow, crashed: LedgerRow) -> LedgerRow:
         estimated=usage.estimated,
     )
     cost = None if row.cost_nano_usd is None else row.cost_nano_usd - (crashed.cost_nano_usd or 0)
-    return replace(row, id=f"{row.id}+", usage=difference, cost_nano_usd=cost)
+    return row._replace(id=f"{row.id}+", usage=difference, cost_nano_usd=cost)
 
 
 def to_json(row: LedgerRow) -> str:
     """A row as text, for a hold or a spool."""
-    return orjson.dumps(row, default=dict).decode()
+    return orjson.dumps(row._asdict(), default=dict).decode()
 
 
 def from_json(text: str) -> LedgerRow:

@@ -35,6 +35,7 @@ class Flight(Generic[Landed]):
         "_arrival",
         "_batches",
         "_flights",
+        "_landings",
         "_passengers",
         "_task",
         "fingerprint",
@@ -53,7 +54,8 @@ class Flight(Generic[Landed]):
         self._batches: list[Deltas] = []
         self._arrival: asyncio.Event | None = None  # made by the first who waits for deltas
         self._passengers = 0
-        self._task = asyncio.ensure_future(launch(self._publish))
+        self._landings: list[asyncio.Future[None]] = []  # of those who wait; asyncio.shield costs three times that
+        self._task = asyncio.get_running_loop().create_task(launch(self._publish))
         self._task.add_done_callback(self._end)
 
     def _publish(self, deltas: Deltas) -> None:
@@ -65,6 +67,9 @@ class Flight(Generic[Landed]):
         self._flights.ended(self)
         if self._arrival is not None:
             self._arrival.set()
+        for landing in self._landings:
+            if not landing.done():
+                landing.set_result(None)
         if not task.cancelled():
             task.exception()  # marks it as seen: the callers may all have left
 
@@ -83,13 +88,13 @@ class Flight(Generic[Landed]):
 
     async def landed(self) -> Landed:
         """The flight's result, or the error it ended with: ``draining`` where the gateway ended it."""
-        try:
-            return await asyncio.shield(self._task)
-        except asyncio.CancelledError:
-            here = asyncio.current_task()
-            if self._task.cancelled() and here is not None and here.cancelling() == 0:
-                raise draining() from None
-            raise
+        if not self._task.done():
+            landing = asyncio.get_running_loop().create_future()
+            self._landings.append(landing)
+            await landing
+        if self._task.cancelled():
+            raise draining()
+        return self._task.result()
 
     def __enter__(self) -> None:
         self._passengers += 1

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from llm_gateway.surfaces.http_headers import headers_of
+
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _UNSPECIFIED = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
 _MOST_KNOWN, _LONGEST_KNOWN = 256, 256
@@ -50,13 +52,14 @@ class DoorGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        refusal = None
         if scope["type"] == "http":
             scope = _without_blanks(scope)
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
+            refusal = self._refusal(scope)
         await (refusal or self._site)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers = headers_of(scope)
         host, origin = headers.get(b"host", b""), headers.get(b"origin")
         if (host, origin) in self._known:
             return None

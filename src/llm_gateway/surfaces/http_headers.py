@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from math import ceil
 
+from starlette.types import Scope
+
 from llm_gateway.domain.completions import Generation
 from llm_gateway.domain.errors import BackendError, GatewayError
 from llm_gateway.domain.requests import CacheMode
@@ -15,6 +17,7 @@ from llm_gateway.surfaces.json_values import a_word
 from llm_gateway.surfaces.wire_errors import status_of_error
 
 Headers = list[tuple[bytes, bytes]]
+_READ = "llm_gateway.headers"
 
 _CACHE_MODES: Mapping[str, CacheMode] = {"use": "use", "refresh": "refresh", "bypass": "bypass"}
 _NANO = Decimal(10**9)
@@ -23,6 +26,14 @@ _UNSENDABLE = re.compile(r"[^ -~]+", re.ASCII)
 _LONGEST_WARNING = 2_000
 _WAITED_FOR = frozenset({429, 503})
 _RETRIED_BY_CLIENTS = frozenset({408, 409, 429})
+
+
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """The headers of a request by their names; read once for all who look at them."""
+    read: Mapping[bytes, bytes] | None = scope.get(_READ)
+    if read is None:
+        read = scope[_READ] = dict(scope["headers"])
+    return read
 
 
 def cache_mode(headers: Mapping[bytes, bytes]) -> CacheMode:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.errors import GatewayError, InvalidRequest
 from llm_gateway.gateway import Gateway
-from llm_gateway.surfaces.http_headers import error_headers
+from llm_gateway.surfaces.http_headers import error_headers, headers_of
 from llm_gateway.surfaces.wire_errors import error_body, status_of_error
 
 Headers = Mapping[bytes, bytes]
@@ -29,16 +29,19 @@ _TERMS = {
     "agent": "agent",
 }
 _HEADERS = {f"x-llm-gateway-{word}".encode(): (f"x-llm-gateway-{word}", member) for word, member in _TERMS.items()}
+_TOLD = frozenset(_HEADERS) | {b"idempotency-key"}
 _IDEMPOTENCY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def token_of(headers: Headers) -> str | None:
     """The key a request bears: ``Authorization: Bearer``, else ``x-api-key``."""
-    told = headers.get(b"authorization", b"").decode("latin-1")
-    scheme, _, token = told.partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    return headers.get(b"x-api-key", b"").decode("latin-1").strip() or None
+    told = headers.get(b"authorization")
+    if told is not None:
+        scheme, _, token = told.decode("latin-1").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+    told = headers.get(b"x-api-key")
+    return None if told is None else told.decode("latin-1").strip() or None
 
 
 def caller_of(scope: Scope, headers: Headers) -> Caller:
@@ -48,7 +51,7 @@ def caller_of(scope: Scope, headers: Headers) -> Caller:
         InvalidRequest: a header that holds no name.
     """
     caller: Caller = scope.get(CALLER, ANYBODY)
-    if not any([name in headers for name in _HEADERS]) and b"idempotency-key" not in headers:
+    if _TOLD.isdisjoint(headers):
         return caller
     terms = {
         member: a_name(headers[header].decode("latin-1"), shown)
@@ -112,7 +115,7 @@ class KeyGuard:
             await self._site(scope, receive, send)
             return
         try:
-            caller = await self._gateway.identify(token_of(dict(scope["headers"])))
+            caller = await self._gateway.identify(token_of(headers_of(scope)))
         except GatewayError as error:
             await _refuse(scope["path"], error, self._new_request_id(), send)
             return

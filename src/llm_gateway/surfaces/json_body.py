@@ -5,7 +5,6 @@ allows, so that a small body cannot grow into a large one. Of duplicate keys the
 valid Unicode and holds no NaN or infinity.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import cast
 
@@ -13,6 +12,7 @@ import orjson
 from starlette.types import Receive
 
 from llm_gateway.domain.errors import InvalidRequest
+from llm_gateway.patience import Patience
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft
 from llm_gateway.surfaces.json_values import kind_of
@@ -43,26 +43,13 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limits: Do
     refusal = _refusal(headers, limits)
     if refusal is not None and b"expect" in headers:
         raise refusal  # the client has not begun to send
-    here = asyncio.current_task()
-    assert here is not None  # noqa: S101 - a coroutine that runs is in a task
-    is_late = False
-
-    def give_up() -> None:
-        nonlocal is_late
-        is_late = True
-        here.cancel()
-
-    timer = asyncio.get_running_loop().call_later(limits.body_read_s, give_up)  # asyncio.timeout costs ten times that
     try:
-        return await _gather(receive, limits, refusal)
-    except asyncio.CancelledError:
-        if not is_late or here.uncancel() > 0:
-            raise
+        with Patience(limits.body_read_s):
+            return await _gather(receive, limits, refusal)
+    except TimeoutError:
         raise InvalidRequest(
             f"the body did not arrive within {limits.body_read_s:g} s (BODY_READ_TIMEOUT)", code="request_timeout"
         ) from None
-    finally:
-        timer.cancel()
 
 
 def _refusal(headers: Mapping[bytes, bytes], limits: DoorLimits) -> InvalidRequest | None:

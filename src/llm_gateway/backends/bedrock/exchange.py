@@ -48,6 +48,7 @@ from llm_gateway.domain.errors import (
     BackendUnavailable,
 )
 from llm_gateway.domain.requests import ModelCall
+from llm_gateway.patience import Patience
 
 Answer = StreamedAnswer | WholeAnswer
 
@@ -111,8 +112,8 @@ class Exchange:
         attempt = _Attempt(asked, rendered, self._operation(call, rendered.with_tools), self._clock())
         limit_s = self._timeouts.first_event_s if attempt.operation == _STREAM else self._timeouts.total_s
         try:
-            async with asyncio.timeout(limit_s) as scope:
-                return await self._open(attempt, scope)
+            with Patience(limit_s) as patience:
+                return await self._open(attempt, patience)
         except TimeoutError as fault:
             raise self._silent(attempt) from fault
 
@@ -124,7 +125,7 @@ class Exchange:
             return _STREAM
         return _STREAM if card.can("streaming") and (not with_tools or card.can("streaming_tools")) else _WHOLE
 
-    async def _open(self, attempt: _Attempt, scope: asyncio.Timeout) -> Answer:
+    async def _open(self, attempt: _Attempt, patience: Patience) -> Answer:
         access = await self._access(attempt)
         while True:
             sent_at_s = self._clock()
@@ -141,7 +142,7 @@ class Exchange:
                 return outcome
             if is_expired_auth(outcome) and attempt.once("auth"):
                 access = await self._renewed(attempt, access, outcome)
-            elif not self._mend(attempt, access, outcome, scope):
+            elif not self._mend(attempt, access, outcome, patience):
                 raise error_of(outcome, attempt.asked)
 
     async def _access(self, attempt: _Attempt) -> Access:
@@ -168,7 +169,7 @@ class Exchange:
         self._keeper.correct_clock(server_now_s)
         return True
 
-    def _mend(self, attempt: _Attempt, access: Access, fault: Fault, scope: asyncio.Timeout) -> bool:
+    def _mend(self, attempt: _Attempt, access: Access, fault: Fault, patience: Patience) -> bool:
         """Whether the call can go out once more, in another form."""
         model_id = attempt.asked.call.model.invoked_id
         if wants_profile(fault) and attempt.once("profile"):
@@ -181,7 +182,7 @@ class Exchange:
         if attempt.operation == _STREAM and (wants_whole(fault) or wants_whole_with_tools(fault)):
             (self._whole_only if wants_whole(fault) else self._whole_with_tools).add(model_id)
             attempt.operation = _WHOLE
-            scope.reschedule(asyncio.get_running_loop().time() + self._timeouts.total_s)
+            patience.renew(self._timeouts.total_s)
             return True
         return False
 

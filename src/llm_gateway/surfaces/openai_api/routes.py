@@ -12,6 +12,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft, while_there
+from llm_gateway.surfaces.http_headers import headers_of
 from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.openai_api.chat import complete_chat
@@ -35,7 +36,7 @@ class OpenAiDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        headers = headers_of(scope)
         caller = Caller(headers, send)
         try:
             caller.who = caller_of(scope, headers)
