@@ -193,6 +193,10 @@ def test_an_overflow_is_known_by_its_idea(message: str, numbers: tuple[int | Non
     error = http(400, "ValidationException", f"The model returned the following errors: {message}")
     assert isinstance(error, ContextTooLong)
     assert (error.limit_tokens, error.asked_tokens) == numbers
+    for words in ("prompt is too long", "exceeds the context window", "maximum context length"):
+        assert words in error.message, "clients know an overflow by these words"
+    if None not in numbers:
+        assert f"prompt is too long: {numbers[1]} tokens > {numbers[0]} maximum" in error.message
 
 
 @pytest.mark.parametrize(

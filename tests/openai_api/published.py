@@ -5,6 +5,8 @@ Members it does not know may stand beside its own; members it knows must have it
 
 from typing import Any
 
+from jsonschema import Draft202012Validator
+
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -96,3 +98,14 @@ EMBEDDINGS = _object(
         "usage": _object({"prompt_tokens": _COUNT, "total_tokens": _COUNT}),
     }
 )
+
+
+def check(value: Any, schema: dict[str, Any]) -> None:
+    """Raises ValidationError. Answers and chunks are held to OpenAI's own types too, which are made from its
+    specification; strictly, so that no text passes for a number."""
+    Draft202012Validator(schema).validate(value)
+    name = "ChatCompletion" if schema is CHAT_COMPLETION else "ChatCompletionChunk" if schema is CHUNK else None
+    if name:
+        from openai.types import chat
+
+        getattr(chat, name).model_validate(value, strict=True)

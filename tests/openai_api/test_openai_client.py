@@ -125,11 +125,14 @@ async def _message(client: Any, stream: bool, messages: list[Any], **more: Any) 
 
 
 async def test_a_picture_arrives_at_the_model(client: Any, door: Door) -> None:
-    picture = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{PIXEL}"}}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
     answer = await client.chat.completions.create(
         model="nova-pro", messages=[user([{"type": "text", "text": "What is this?"}, picture])]
     )
     assert answer.choices[0].finish_reason == "stop"
+    (asked,) = door.more["sandbox"].log
+    image = asked.body["messages"][0]["content"][1]["image"]
+    assert image == {"format": "png", "source": {"bytes": PIXEL}}
 
 
 async def test_models_are_listed_and_found(client: Any) -> None:
@@ -151,6 +154,13 @@ REFUSALS = [
     ("unavailable", openai.InternalServerError, "upstream_unavailable"),
     ("internal", openai.InternalServerError, "upstream_error"),
     ("access-denied", openai.InternalServerError, "upstream_access_denied"),
+    ("not-ready", openai.InternalServerError, "upstream_not_ready"),
+    ("model-error", openai.InternalServerError, "upstream_model_error"),
+    ("expired-token", openai.InternalServerError, "upstream_auth_error"),
+    ("reset", openai.InternalServerError, "upstream_connection_error"),
+    ("empty-200", openai.InternalServerError, "upstream_protocol_error"),
+    ("exception-first-throttle", openai.RateLimitError, "upstream_throttled"),
+    ("hang", openai.InternalServerError, "upstream_timeout"),
     ("model-timeout", openai.InternalServerError, "upstream_timeout"),
 ]
 

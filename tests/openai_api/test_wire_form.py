@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from door import Door, user
-from jsonschema import Draft202012Validator
-from published import CHAT_COMPLETION, CHUNK, ERROR, MODELS
+from published import CHAT_COMPLETION, CHUNK, ERROR, MODELS, check
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 # What is asked: text alone, a tool's call, thoughts, a cut answer, hidden thoughts.
@@ -17,10 +16,6 @@ ASKED: dict[str, dict[str, Any]] = {
     "hidden": {"model": "claude-sonnet-4-6", "messages": [user("[[redacted]]")], "reasoning_effort": "low"},
     "cut": {"model": "nova-pro", "messages": [user("Hello")], "max_tokens": 3},
 }
-
-
-def check(value: Any, schema: dict[str, Any]) -> None:
-    Draft202012Validator(schema).validate(value)
 
 
 async def events(door: Door, body: dict[str, Any]) -> list[Any]:
