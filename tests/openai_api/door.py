@@ -104,14 +104,16 @@ async def listening(asgi: Any) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def sandbox_door(limits: DoorLimits | None = None, **sandbox: Any) -> AsyncIterator[Door]:
+async def sandbox_door(
+    limits: DoorLimits | None = None, timeouts: Timeouts = QUICK, **sandbox: Any
+) -> AsyncIterator[Door]:
     async with Sandbox(**sandbox) as running:
         backend = BedrockBackend(
             region="us-east-1",
             access_key_id="AKIDEXAMPLE",
             secret_access_key="secret",
             endpoint_url=running.url,
-            timeouts=QUICK,
+            timeouts=timeouts,
         )
         async with door_before(backend, limits, backend) as door:
             door.more["sandbox"] = running
