@@ -12,6 +12,7 @@ from llm_gateway.backends.bedrock.parse import Told, complete_stream, deltas_of,
 from llm_gateway.backends.bedrock.transcript import GarbledEvent, Transcript
 from llm_gateway.backends.bedrock.usage_json import FINISH_REASONS, read_usage
 from llm_gateway.domain.completions import (
+    CitationDelta,
     Completion,
     Delta,
     ReasoningDelta,
@@ -144,7 +145,11 @@ def test_citations_images_and_tool_results_are_kept() -> None:
         Native("citationsContent", {"content": [], "citations": [{"title": "alone"}]}),
     )
     assert text_of(completion.blocks) == "Matz"
-    assert deltas_of(completion.blocks) == [TextDelta(0, "Matz")]
+    assert deltas_of(completion.blocks) == [
+        TextDelta(0, "Matz"),
+        CitationDelta(0, {"title": "facts"}),
+        CitationDelta(3, {"title": "alone"}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -398,3 +398,19 @@ def test_a_tool_may_end_a_kept_prefix_and_a_tool_of_bedrock_s_is_named_alone() -
     first, second = asked(tools=[kept, {"systemTool": {"name": "nova_grounding"}}]).tools
     assert first.cache_point == CachePoint("1h")
     assert (second.name, second.is_system) == ("nova_grounding", True)
+
+
+def test_what_lies_in_s3_is_left_for_bedrock_to_fetch() -> None:
+    def stored(name: str) -> dict[str, Any]:
+        return {"s3Location": {"uri": f"s3://bucket/{name}"}}
+
+    film = part({"type": "video_url", "video_url": {"url": "s3://bucket/a.mp4"}})
+    assert film == Media("video", "mp4", stored("a.mp4"))
+    assert part(_picture_part("s3://bucket/b.JPG")) == Media("image", "jpeg", stored("b.JPG"))
+    paper = part({"type": "file", "file": {"filename": "paper.pdf", "file_data": "s3://bucket/c.pdf"}})
+    assert paper == Media("document", "pdf", stored("c.pdf"), "paper")
+    assert refusal(**_picture("s3://bucket/none")) == f"{PART}.image_url.url"
+
+
+def _picture_part(url: str) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}

@@ -65,7 +65,14 @@ class ToolInputDelta(NamedTuple):
     json_text: str
 
 
-Delta = TextDelta | ReasoningDelta | ToolUseStart | ToolInputDelta
+class CitationDelta(NamedTuple):
+    """A source of its block's text, as Converse tells it."""
+
+    block: int
+    citation: Mapping[str, object]
+
+
+Delta = TextDelta | ReasoningDelta | ToolUseStart | ToolInputDelta | CitationDelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

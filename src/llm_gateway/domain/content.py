@@ -130,6 +130,15 @@ def cited_texts(block: Native) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
+def citations_of(block: Native) -> list[Mapping[str, object]]:
+    """The sources that an answer with citations names, as Converse tells them."""
+    if block.kind != "citationsContent" or not isinstance(block.body, dict):
+        return []
+    told = cast("dict[str, object]", block.body).get("citations")  # pyright: ignore[reportUnknownMemberType] - any JSON
+    items = cast("list[object]", told) if isinstance(told, list) else []
+    return [cast("Mapping[str, object]", item) for item in items if isinstance(item, dict)]
+
+
 def text_of(blocks: tuple[Block, ...]) -> str:
     """All text of the blocks, cited text too, joined without a separator; tool calls and reasoning are left out."""
     pieces: list[str] = []

@@ -13,6 +13,7 @@ from llm_gateway.backends.bedrock.reading import read_blocks, settled
 from llm_gateway.backends.bedrock.transcript import GarbledEvent, Transcript
 from llm_gateway.backends.bedrock.usage_json import CUT_STOPS, FINISH_REASONS, MALFORMED_STOPS, read_usage
 from llm_gateway.domain.completions import (
+    CitationDelta,
     Completion,
     Delta,
     FinishReason,
@@ -22,7 +23,7 @@ from llm_gateway.domain.completions import (
     ToolUseStart,
     Usage,
 )
-from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, cited_texts
+from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, citations_of, cited_texts
 from llm_gateway.domain.errors import BackendGarbled, BackendUnavailable
 
 INCOMPLETE = "incomplete"
@@ -151,6 +152,7 @@ def deltas_of(blocks: Sequence[Block]) -> list[Delta]:
             deltas.append(ReasoningDelta(at, block.text, block.signature, block.redacted))
         elif isinstance(block, Native):
             deltas.extend([TextDelta(at, text) for text in cited_texts(block)])
+            deltas.extend([CitationDelta(at, citation) for citation in citations_of(block)])
     return deltas
 
 

@@ -14,7 +14,15 @@ from llm_gateway.backends.bedrock.converse_json import call_type
 from llm_gateway.backends.bedrock.estimate import blocks_tokens
 from llm_gateway.backends.bedrock.json_shape import as_count, as_list, as_object, as_text
 from llm_gateway.backends.bedrock.usage_json import read_usage
-from llm_gateway.domain.completions import Delta, ReasoningDelta, TextDelta, ToolInputDelta, ToolUseStart, Usage
+from llm_gateway.domain.completions import (
+    CitationDelta,
+    Delta,
+    ReasoningDelta,
+    TextDelta,
+    ToolInputDelta,
+    ToolUseStart,
+    Usage,
+)
 from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse
 
 Json = dict[str, Any]
@@ -213,9 +221,10 @@ def _joined(first: str, second: str) -> str:
         raise GarbledEvent("a redacted thought that is no base64") from fault
 
 
-def _citation(part: _Part, _index: int, told: object, _deltas: list[Delta]) -> None:
+def _citation(part: _Part, index: int, told: object, deltas: list[Delta]) -> None:
     part.kind = "citation"
     part.notes.append(told)
+    deltas.append(CitationDelta(index, as_object(told)))
 
 
 def _tool_result(part: _Part, _index: int, told: object, _deltas: list[Delta]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from llm_gateway.domain.completions import Completion, Generation, Usage
 from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse
 from llm_gateway.surfaces.anthropic_api.citations import cited_json
+from llm_gateway.surfaces.notes import notes_json
 
 Json = dict[str, object]
 
@@ -35,6 +36,7 @@ def message_id(request_id: str) -> str:
 def message_json(generation: Generation, *, asked: str, stops: Sequence[str]) -> Json:
     """The whole answer; ``asked`` is the caller's word for the model, ``stops`` its stop sequences."""
     completion = generation.completion
+    notes = notes_json(generation)
     return {
         "id": message_id(generation.request_id),
         "type": "message",
@@ -43,6 +45,7 @@ def message_json(generation: Generation, *, asked: str, stops: Sequence[str]) ->
         "content": [block for given in completion.blocks for block in block_json(given)],
         **ending_json(completion, stops),
         "usage": usage_json(completion),
+        **({"llm_gateway": notes} if notes else {}),
     }
 
 

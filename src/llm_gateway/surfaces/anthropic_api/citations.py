@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from llm_gateway.domain.content import Native, cited_texts
+from llm_gateway.domain.content import Native, citations_of, cited_texts
 
 Json = dict[str, object]
 
@@ -21,11 +21,12 @@ def cited_json(block: Native) -> list[Json]:
     text = "".join(cited_texts(block))
     if not text:
         return []
-    found = [_citation(_object(item)) for item in _items(_object(block.body).get("citations"))]
+    found = [citation_json(citation) for citation in citations_of(block)]
     return [{"type": "text", "text": text, "citations": [citation for citation in found if citation is not None]}]
 
 
-def _citation(told: Mapping[str, object]) -> Json | None:
+def citation_json(told: Mapping[str, object]) -> Json | None:
+    """One citation; ``None`` for a place that Anthropic has no form for."""
     location = _object(told.get("location"))
     for kind, (type_, what, end) in _PLACES.items():
         place = _object(location.get(kind))

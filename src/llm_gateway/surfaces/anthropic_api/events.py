@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from llm_gateway.domain.completions import (
+    CitationDelta,
     Delta,
     Generation,
     ReasoningDelta,
@@ -15,8 +16,10 @@ from llm_gateway.domain.completions import (
     ToolInputDelta,
     ToolUseStart,
 )
-from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, cited_texts
+from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, citations_of, cited_texts
 from llm_gateway.surfaces.anthropic_api.answers import Json, ending_json, message_id, tokens_json
+from llm_gateway.surfaces.anthropic_api.citations import citation_json
+from llm_gateway.surfaces.notes import notes_json
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -41,6 +44,7 @@ def spoken(blocks: Sequence[Block]) -> list[Delta]:
             deltas += [ToolInputDelta(at, orjson.dumps(block.input).decode())] if block.input else []
         elif isinstance(block, Native):
             deltas += [TextDelta(at, text) for text in cited_texts(block)]
+            deltas += [CitationDelta(at, citation) for citation in citations_of(block)]
     return deltas
 
 
@@ -75,12 +79,9 @@ class EventWriter:
         out: list[bytes] = [] if self.begun else [self.deltas(spoken(generation.completion.blocks))]
         self._close(out)
         completion = generation.completion
-        out.append(
-            event(
-                "message_delta",
-                {"delta": ending_json(completion, self._stops), "usage": tokens_json(completion.usage)},
-            )
-        )
+        told: Json = {"delta": ending_json(completion, self._stops), "usage": tokens_json(completion.usage)}
+        notes = notes_json(generation)
+        out.append(event("message_delta", {**told, "llm_gateway": notes} if notes else told))
         out.append(_STOP)
         return b"".join(out)
 
@@ -134,6 +135,14 @@ class EventWriter:
         if delta.block == self._block and self._kind == _TOOL:
             out.append(self._delta({"type": "input_json_delta", "partial_json": delta.json_text}))
 
+    def citation(self, delta: Delta, out: list[bytes]) -> None:
+        """A source of the text that is being said."""
+        assert isinstance(delta, CitationDelta)  # noqa: S101 - the table says so
+        cited = citation_json(delta.citation)
+        if cited is not None:
+            self._enter(delta.block, _TEXT, {"text": ""}, out)
+            out.append(self._delta({"type": "citations_delta", "citation": cited}))
+
     def _enter(self, block: int, kind: str, start: Json | None, out: list[bytes]) -> None:
         """Opens a block unless it is open; ``start`` is ``None`` where its content must be known first."""
         if block == self._block and kind == self._kind:
@@ -169,4 +178,5 @@ _WRITERS: dict[type, Callable[[EventWriter, Delta, list[bytes]], None]] = {
     ReasoningDelta: EventWriter.reasoning,
     ToolUseStart: EventWriter.tool_use,
     ToolInputDelta: EventWriter.tool_input,
+    CitationDelta: EventWriter.citation,
 }

@@ -6,7 +6,8 @@ from decimal import Decimal
 import orjson
 
 from llm_gateway.domain.completions import Completion, FinishReason, Generation, Usage
-from llm_gateway.domain.content import Block, Reasoning, ToolUse, text_of
+from llm_gateway.domain.content import Block, Native, Reasoning, ToolUse, citations_of, text_of
+from llm_gateway.surfaces.notes import notes_json
 
 Json = dict[str, object]
 
@@ -39,7 +40,7 @@ def chat_completion(generation: Generation, *, asked: str, answer_id: str, creat
         "service_tier": service_tier(completion),
         "system_fingerprint": None,
     }
-    notes = notes_json(generation)
+    notes = chat_notes(generation)
     if notes:
         encoded["llm_gateway"] = notes
     return encoded
@@ -117,19 +118,22 @@ def service_tier(completion: Completion) -> str | None:
     return tier if tier in _TIERS else None
 
 
-def notes_json(generation: Generation) -> Json:
+def chat_notes(generation: Generation) -> Json:
     """What OpenAI's answer has no member for; empty in the plain case."""
-    notes: Json = {}
-    completion = generation.completion
-    if generation.warnings:
-        notes["warnings"] = list(generation.warnings)
-    if completion.usage.estimated:
-        notes["usage_estimated"] = True
-    if completion.format_fault is not None:
-        notes["format_fault"] = completion.format_fault
-    if completion.guardrail_trace is not None:
-        notes["guardrail_trace"] = completion.guardrail_trace
-    return notes
+    notes, citations = notes_json(generation), _citations(generation.completion.blocks)
+    return {**notes, "citations": citations} if citations else notes
+
+
+def _citations(blocks: Sequence[Block]) -> list[Json]:
+    """What was cited, as Converse tells it, and where in the answer's text."""
+    found: list[Json] = []
+    at = 0
+    for block in blocks:
+        end = at + len(text_of((block,)))
+        if isinstance(block, Native):
+            found += [{"start_index": at, "end_index": end, **citation} for citation in citations_of(block)]
+        at = end
+    return found
 
 
 def cost_text(nano_usd: int) -> bytes:

@@ -14,8 +14,8 @@ from llm_gateway.domain.completions import Delta, Generation, ReasoningDelta, Te
 from llm_gateway.domain.content import Block, Reasoning, ToolUse, text_of
 from llm_gateway.surfaces.openai_api.answers import (
     FINISH_REASONS,
+    chat_notes,
     is_call,
-    notes_json,
     service_tier,
     thought_details,
     usage_json,
@@ -66,7 +66,7 @@ class ChunkWriter:
     def end(self, generation: Generation, cost_usd: float | None) -> bytes:
         """The last events of a whole answer. What the headers could not tell yet stands beside the usage."""
         completion = generation.completion
-        notes = notes_json(generation)
+        notes = chat_notes(generation)
         tier = tail = b'"service_tier":%s' % _dumps(service_tier(completion))
         if notes:
             tail += b',"llm_gateway":%s' % _dumps(notes)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from llm_gateway.domain.content import Block, CachePoint, Media, MediaKind, Text
 from llm_gateway.domain.errors import InvalidRequest
@@ -13,6 +14,7 @@ from llm_gateway.surfaces.omissions import Omissions
 # How a picture's first bytes look as base64: they decide where a caller's media type is wrong.
 _PICTURES = (("iVBORw0KGgo", "png"), ("/9j/", "jpeg"), ("R0lGOD", "gif"), ("UklGR", "webp"))
 _DATA_URL = re.compile(r"data:([a-zA-Z0-9.+/-]*)((?:;[a-zA-Z0-9=_.+-]*)*),", re.ASCII)
+_STORED = "s3://"
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9\-()\[\]]+", re.ASCII)
 _LONGEST_NAME = 180
 
@@ -99,10 +101,8 @@ def _data_of(url: str, field: str) -> tuple[str, str]:
     """Media type and base64 text of a data URL."""
     found = _DATA_URL.match(url, 0, 300)
     if found is None:
-        raise InvalidRequest(
-            f"{field} must be a data: URL, data:image/png;base64,..., or an https address; got {shown(url)}",
-            field=field,
-        )
+        what = "a data: URL, data:image/png;base64,..., or an address (https://, s3://)"
+        raise InvalidRequest(f"{field} must be {what}; got {shown(url)}", field=field)
     if not found[2].endswith(";base64"):
         raise InvalidRequest(f"{field} must be a data: URL with base64, data:image/png;base64,...", field=field)
     return found[1].lower(), url[found.end() :]
@@ -120,6 +120,17 @@ def _media_of(mime: str, data: str, field: str, *kinds: MediaKind) -> Media:
     return Media(kind, format_, {"bytes": data})
 
 
+def _stored(uri: str, field: str, *kinds: MediaKind) -> Media:
+    """What lies in S3, for Bedrock to fetch; its ending tells the format."""
+    ending = uri.rpartition("/")[2].rpartition(".")[2].lower()
+    ending = DOCUMENT_ENDINGS.get(ending, "jpeg" if ending == "jpg" else ending)
+    for kind, format_ in FORMATS.values():
+        if format_ == ending and kind in kinds:
+            return Media(kind, format_, {"s3Location": {"uri": uri}})
+    known = ", ".join(sorted({format_ for kind, format_ in FORMATS.values() if kind in kinds}))
+    raise InvalidRequest(f"{field} must end in the format of what lies there: {known}; got {shown(uri)}", field=field)
+
+
 def _by_url(member: str, kind: MediaKind) -> ReadPart:
     known = frozenset({"type", member, "cache_control"})
 
@@ -133,6 +144,8 @@ def _by_url(member: str, kind: MediaKind) -> ReadPart:
         reader.only(told, frozenset({"url", "detail", "format"}), where, member)
         url_field = f"{where}.url"
         url = a_string(told.get("url"), url_field)
+        if url.startswith(_STORED):
+            return _stored(url, url_field, kind)
         return linked(url, url_field, kind) if is_link(url) else _media_of(*_data_of(url, url_field), url_field, kind)
 
     return read
@@ -164,6 +177,9 @@ def _file(reader: Reader, part: Part, field: str) -> Block | None:
     if is_link(given):
         name = reader.document_name(filename) if filename else None
         return linked(given, data_field, *ANY_KIND, name=name)
+    if given.startswith(_STORED):
+        stored = _stored(given, data_field, *ANY_KIND)
+        return stored if stored.kind != "document" else replace(stored, name=reader.document_name(filename))
     mime, data = _data_of(given, data_field)
     extension = DOCUMENT_ENDINGS.get(filename.rpartition(".")[2].lower())
     if extension and FORMATS.get(mime, ("document", ""))[0] == "document":

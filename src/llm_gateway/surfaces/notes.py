@@ -1,0 +1,20 @@
+"""What an answer tells beside the forms that other people's clients know. Pure."""
+
+from llm_gateway.domain.completions import Generation
+
+Json = dict[str, object]
+
+
+def notes_json(generation: Generation) -> Json:
+    """What was changed, guessed, out of form or stopped; empty in the plain case."""
+    notes: Json = {}
+    completion = generation.completion
+    if generation.warnings:
+        notes["warnings"] = list(generation.warnings)
+    if completion.usage.estimated:
+        notes["usage_estimated"] = True
+    if completion.format_fault is not None:
+        notes["format_fault"] = completion.format_fault
+    if completion.guardrail_trace is not None:
+        notes["guardrail_trace"] = completion.guardrail_trace
+    return notes
