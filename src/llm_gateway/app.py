@@ -24,6 +24,7 @@ from llm_gateway.fetching.contract import MediaFetcher, NoFetching
 from llm_gateway.fetching.web_fetcher import WebFetcher
 from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
+from llm_gateway.redis_link import open_redis
 from llm_gateway.reports import Reports
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Metrics
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
     from starlette.types import ASGIApp
 
+    from llm_gateway.storage.redis_server import RedisServer
     from llm_gateway.surfaces.door_limits import DoorLimits
 
 
@@ -49,6 +51,13 @@ class App:
     reports: Reports
     money: MoneyRooms
     webhook: Webhook | None = None
+    redis: "RedisServer | None" = None
+
+    def start(self) -> None:
+        """Begins what goes on beside the requests. In a running loop."""
+        self.money.start()
+        if self.redis is not None:
+            self.redis.start()
 
     async def aclose(self) -> None:
         """Ends what is under way, writes what waits, closes everything."""
@@ -56,6 +65,8 @@ class App:
         await self.money.aclose()
         if self.webhook is not None:
             await self.webhook.aclose()
+        if self.redis is not None:
+            await self.redis.aclose()
 
     def mcp_server(self) -> "FastMCP":
         """A fresh MCP server over this gateway; each can be served once."""
@@ -110,7 +121,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     """Builds everything; nothing is sent, opened or listened to yet. ``fetcher`` takes the place of the settings' own.
 
     Raises:
-        ConfigurationError: the file of models, or the address of the webhook, is wrong.
+        ConfigurationError: the file of models, or the address of the webhook, is wrong, or a package is missing that a
+            setting needs.
     """
     catalog = load_catalog(settings.models_file)
     region = settings.aws_region
@@ -126,8 +138,9 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     backend = create_backend(settings)
     observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
     pricer = CatalogPricer(SecondOpinion(), region=region)
+    redis = open_redis(settings)
     webhook = _create_webhook(settings)
-    money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook))
+    money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis)
     gateway = Gateway(
         resolve=resolve,
         backend=backend,
@@ -144,7 +157,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         observers=observers,
     )
     reports = Reports(models=catalog, metrics=metrics, cache=cache)
-    return App(settings, catalog, backend, gateway, reports, money, webhook)
+    return App(settings, catalog, backend, gateway, reports, money, webhook, redis)
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:

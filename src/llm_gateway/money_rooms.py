@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from llm_gateway.access import keyring
+from llm_gateway.access.bounds import LimitsOf
 from llm_gateway.access.contract import Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.access.key_gate import KeyGate
 from llm_gateway.access.memory_limiter import MemoryLimiter
@@ -18,6 +20,9 @@ from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.settings import Settings
 from llm_gateway.storage.contract import Database, StorageUnavailable
 from llm_gateway.storage.sqlite_file import SqliteFile
+
+if TYPE_CHECKING:
+    from llm_gateway.storage.redis_server import RedisServer
 
 MIGRATIONS = (MONEY_TABLES, ACCESS_TABLES, REPEATS_TABLES, MONEY_SUMS)
 _SLACK_S = 60.0  # a hold outlives the longest request by this
@@ -51,6 +56,7 @@ class MoneyRooms:
 
     async def aclose(self) -> None:
         """Writes what waits, then closes the database."""
+        await self.limiter.aclose()
         if isinstance(self.gate, KeyGate):
             await self.gate.aclose()
         await self.books.aclose()
@@ -75,8 +81,10 @@ def open_database(settings: Settings) -> Database:
     return PostgresServer(settings.database_url.get_secret_value(), MIGRATIONS)
 
 
-def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> MoneyRooms:
-    """The rooms as the settings want them."""
+def furnish_money(
+    settings: Settings, on_alert: Callable[[Alert], None], redis: "RedisServer | None" = None
+) -> MoneyRooms:
+    """The rooms as the settings want them; ``redis`` is where replicas count together."""
     if settings.ledger == "off":
         return MoneyRooms(None, NoBooks(), OpenGate(), NoLimits(), MemoryRepeats())
     database = open_database(settings)
@@ -89,8 +97,16 @@ def furnish_money(settings: Settings, on_alert: Callable[[Alert], None]) -> Mone
         on_alert=on_alert,
     )
     gate = KeyGate(database, region=settings.aws_region, cache_scope=settings.cache_scope)
-    limiter = MemoryLimiter(gate.limits_of, max_wait_s=settings.queue_max_wait)
+    limiter = _create_limiter(settings, gate.limits_of, redis)
     return MoneyRooms(database, books, gate, limiter, SqlRepeats(database, owner=books.owner, lives=lives))
+
+
+def _create_limiter(settings: Settings, limits_of: LimitsOf, redis: "RedisServer | None") -> Limiter:
+    if redis is None:
+        return MemoryLimiter(limits_of, max_wait_s=settings.queue_max_wait)
+    from llm_gateway.access.redis_limiter import RedisLimiter
+
+    return RedisLimiter(redis, limits_of, replicas=settings.replicas, max_wait_s=settings.queue_max_wait)
 
 
 async def has_keys(settings: Settings) -> bool:

@@ -42,7 +42,7 @@ async def serve_stdio(app: App) -> None:
     """
     told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
     _listen_for_the_end(told)
-    app.money.start()
+    app.start()
     serving = asyncio.ensure_future(app.mcp_server().run_async("stdio", show_banner=False))
     try:
         await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
@@ -192,7 +192,7 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
     )
     allow_many_connections()
     warming = asyncio.create_task(warm_up(app))
-    app.money.start()
+    app.start()
     try:
         await Site(config).serve(sockets=[bound])
     finally:

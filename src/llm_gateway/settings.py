@@ -23,6 +23,7 @@ from llm_gateway.domain.errors import ConfigurationError
 _AWS_KEY = "AWS access key id; unset: the AWS default chain (profile, SSO, role, container, instance)."
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?", re.ASCII)
+_REDIS_SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -97,6 +98,19 @@ class Settings(BaseSettings):
         None,
         description="postgresql://user:password@host/name, for several gateways that share ledger, keys and budgets. "
         "Unset: SQLite, ledger.db in that folder.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="redis://:password@host:6379/0 (rediss:// for TLS, valkey:// too), for several gateways that share "
+        "rate limits and kept answers. Unset: each process counts for itself.",
+    )
+    redis_timeout: float = Field(
+        0.15, gt=0, description="Longest wait for an answer of Redis, seconds; then a request goes on without it."
+    )
+    replicas: int = Field(
+        1,
+        ge=1,
+        description="How many gateways share that Redis: while it is down, each lets through this part of a limit.",
     )
     ledger: Literal["on", "off"] = Field("on", description="Write down what is spent; off: no keys and budgets either.")
     llm_gateway_key: SecretStr | None = Field(None, description="The key of whoever speaks over standard input.")
@@ -189,6 +203,28 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://, or be unset for SQLite")
         return SecretStr(f"postgresql://{rest}")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is None:
+            return None
+        scheme, sign, rest = given.get_secret_value().strip().partition("://")
+        known = _REDIS_SCHEMES.get(scheme.lower())
+        if known is None or not sign or not rest:
+            raise ValueError("must start with redis://, rediss://, valkey:// or valkeys://")
+        try:
+            parts = urlsplit(f"{known}://{rest}")
+            has_number = parts.path in ("", "/") or parts.path[1:].isdecimal()
+            is_whole = bool(parts.hostname) and parts.port != 0 and has_number  # a port that is none raises
+        except ValueError:
+            is_whole = False
+        if not is_whole:
+            raise ValueError(
+                "must be redis://user:password@host:port/number; in user and password write %2F for /, %23 for #, "
+                "%40 for @, %3A for :"
+            )
+        return SecretStr(f"{known}://{rest}")
+
     @field_validator("fetch_hosts")
     @classmethod
     def _are_hosts(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -219,7 +255,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
         *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout", "drain_timeout"),
-        *("queue_max_wait", "mcp_session_idle_timeout"),
+        *("queue_max_wait", "mcp_session_idle_timeout", "redis_timeout"),
     )
     @classmethod
     def _finite(cls, given: float) -> float:

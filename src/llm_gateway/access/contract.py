@@ -75,6 +75,10 @@ class Limiter(Protocol):
         """The request ended. ``used`` is input and output in tokens; ``None`` where nothing was asked of a model."""
         ...
 
+    async def aclose(self) -> None:
+        """Nobody is let in any more."""
+        ...
+
 
 class _Free:
     standing: dict[str, str] = {}  # noqa: RUF012 - read by everybody, written by nobody
@@ -92,3 +96,6 @@ class NoLimits:
 
     async def settle(self, ticket: Ticket, used: tuple[int, int] | None) -> None:
         """Nothing was counted."""
+
+    async def aclose(self) -> None:
+        """There is nothing to end."""
