@@ -1,7 +1,7 @@
 """Holds what a client got to OpenAI's published form: the schemas of ``tests/openai_api`` and OpenAI's own types."""
 
 from listener import Exchange
-from published import CHAT_COMPLETION, CHUNK, ERROR, MODELS, check
+from published import CHAT_COMPLETION, CHUNK, EMBEDDINGS, ERROR, MODELS, check
 
 
 def check_form(exchange: Exchange) -> None:
@@ -12,6 +12,8 @@ def check_form(exchange: Exchange) -> None:
             check(exchange.answer, ERROR)
     elif path == "/v1/models":
         check(exchange.answer, MODELS)
+    elif path == "/v1/embeddings":
+        check(exchange.answer, EMBEDDINGS)
     elif path == "/v1/chat/completions" and exchange.is_stream:
         _check_stream(exchange)
     elif path == "/v1/chat/completions":

@@ -43,6 +43,9 @@ def _run(folder: Path, *words: str) -> str:
 
 
 if __name__ == "__main__":
-    missing = install(Path(sys.argv[1]).resolve())
+    try:
+        missing = install(Path(sys.argv[1]).resolve())
+    except (subprocess.SubprocessError, OSError) as fault:
+        sys.exit(f"clients: Node's clients could not be installed: {fault}")
     if missing:
         sys.stderr.write(f"clients: {missing}\n")
