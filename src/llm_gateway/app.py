@@ -21,7 +21,6 @@ from llm_gateway.catalog.catalog import Catalog, load_catalog
 from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.fetching.contract import MediaFetcher, NoFetching
-from llm_gateway.fetching.web_fetcher import WebFetcher
 from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.redis_link import open_redis
@@ -164,6 +163,8 @@ def _create_fetcher(settings: Settings) -> MediaFetcher:
     """What is fetched for a request may weigh what its body may: base64 makes four bytes of three."""
     if not settings.fetch_urls:
         return NoFetching()
+    from llm_gateway.fetching.web_fetcher import WebFetcher
+
     return WebFetcher(hosts=settings.fetch_hosts, most_bytes=settings.max_body_bytes * 3 // 4)
 
 
