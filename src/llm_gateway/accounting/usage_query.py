@@ -17,6 +17,8 @@ _COLUMNS = {
     "team": "team",
     "agent": "agent",
     "model": "model",
+    "model_id": "model_id",
+    "region": "region",
     "outcome": "outcome",
     "run": "run_id",
 }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-USAGE_GROUPS = ("day", "key", "team", "agent", "model", "outcome", "run")
+USAGE_GROUPS = ("day", "key", "team", "agent", "model", "model_id", "region", "outcome", "run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
