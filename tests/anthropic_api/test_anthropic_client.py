@@ -94,6 +94,16 @@ async def test_parallel_tools_are_called_and_answered_together(street: Street, s
     assert [result.get("status") for result in results] == [None, "error"]
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_one_tool_at_a_time_is_called_if_so_asked(street: Street, streaming: bool) -> None:
+    one = {"type": "auto", "disable_parallel_tool_use": True}
+    async with client_of(street) as client:
+        asked = [{"role": "user", "content": "[[tools]]"}]
+        call = await said(client, streaming, asked, tools=[WEATHER, CLOCK], tool_choice=one)
+    assert [block.type for block in call.content] == ["text", "tool_use"]
+    assert street.asked()[0]["additionalModelRequestFields"] == {"tool_choice": one}
+
+
 async def test_a_picture_reaches_the_model(street: Street) -> None:
     picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}
     content = [picture, {"type": "text", "text": "What is this?"}]

@@ -21,9 +21,15 @@ def check_form(exchange: Exchange) -> None:
 
 
 def _check_stream(exchange: Exchange) -> None:
-    *chunks, last = exchange.events
+    """The role first, one reason for the end at the end, ``[DONE]`` after a whole answer; else an error is last."""
+    chunks = exchange.events
     is_whole = exchange.body.endswith(b"data: [DONE]\n\n")
-    for chunk in [*chunks, last] if is_whole else chunks:
-        check(chunk, CHUNK)
     if not is_whole:
-        check(last, ERROR)
+        check(chunks.pop(), ERROR)
+    for chunk in chunks:
+        check(chunk, CHUNK)
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    assert [choice["delta"].get("role") for choice in choices] == ["assistant", *[None] * (len(choices) - 1)]
+    finishes = [choice["finish_reason"] for choice in choices]
+    assert finishes[:-1] == [None] * (len(choices) - 1)
+    assert (finishes[-1] is not None) == is_whole
