@@ -95,6 +95,13 @@ def test_claude_is_asked_for_one_call_at_a_time() -> None:
         assert render(call).warnings == ()
 
 
+def test_one_call_at_a_time_is_not_asked_of_a_call_without_tools() -> None:
+    for more in ({}, {"tools": (ToolSpec("a", SCHEMA),), "tool_choice": ToolChoice("none")}):
+        rendered = render(ask(parallel_tool_calls=False, card=CLAUDE, **more))
+        assert not json.loads(rendered.body).keys() & {"additionalModelRequestFields", "toolConfig"}
+        assert rendered.warnings == ()
+
+
 def test_one_call_at_a_time_cannot_be_asked_for_elsewhere() -> None:
     tools = (ToolSpec("a", SCHEMA),)
     old = card(*FULL, "forced_tools", base_id="anthropic.claude-3-haiku-20240307-v1:0")

@@ -83,7 +83,7 @@ def fit(call: ModelCall) -> Fitted:
         tools, tool_choice = tool_names.renamed_tools(tools, names), tool_names.renamed_choice(tool_choice, names)
         messages = tool_names.renamed_calls(messages, names)
     tools, tool_choice = _with_form(form, request, tools, tool_choice)
-    if request.parallel_tool_calls is False and request.tools:
+    if request.parallel_tool_calls is False and request.tools and tools:
         tool_choice, extra = ask_for_one_call(tool_choice, extra, card, warnings)
     if request.cache_prompt or CachePoint in kinds or ((tools or system) and has_cache_points(request)):
         parts = (tools, system, messages)
