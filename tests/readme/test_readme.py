@@ -115,6 +115,13 @@ def test_the_file_of_models_that_is_shown_works(tmp_path: Path) -> None:
     assert card.prices is not None
 
 
+def test_every_client_stands_in_the_list_of_clients() -> None:
+    shown = part_between("## Clients\n", "## Tools\n")
+    for title in re.findall(r"^### (.+)$", shown, re.MULTILINE):
+        anchor = re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        assert f"(#{anchor})" in shown.partition("###")[0], title
+
+
 def test_every_link_leads_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
         assert target.startswith("https://") or (README.parent / target).exists(), target
