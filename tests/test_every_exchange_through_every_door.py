@@ -294,9 +294,9 @@ DOORS: dict[str, Door] = {
 }
 
 
-def exchanges(traffic: Path) -> Iterator[tuple[str, Json, Recording]]:
+def exchanges(traffic: Path, *kinds: str) -> Iterator[tuple[str, Json, Recording]]:
     for entry in json.loads((traffic / "index.json").read_text()):
-        if entry["kind"] in ("converse", "converse-stream"):
+        if entry["kind"] in kinds:
             file = traffic / "exchanges" / f"{entry['id']}.json"
             read = read_exchange(file)
             assert read is not None
@@ -398,7 +398,7 @@ async def test_every_exchange_comes_out_as_it_was_recorded(name: str, traffic: P
     plain: dict[str, str] = {}
     count = 0
     async with open_stage(tmp_path) as stage:
-        for exchange_id, exchange, recording in exchanges(traffic):
+        for exchange_id, exchange, recording in exchanges(traffic, "converse", "converse-stream"):
             stage.upstream.recording = recording
             stage.upstream.asked.clear()
             heard, why = await heard_through(stage, door, exchange)
@@ -414,3 +414,47 @@ async def test_every_exchange_comes_out_as_it_was_recorded(name: str, traffic: P
     print(f"{count} exchanges through {name}, {len(plain)} of them in plain words: {plain}")  # noqa: T201 - told
     assert wrong == {}, f"{len(wrong)} of {count}: {json.dumps(wrong, indent=1)}"
     assert len(plain) <= count // 5, plain
+
+
+async def test_every_recorded_vector_comes_out_and_is_booked(traffic: Path, tmp_path: Path) -> None:
+    count = 0
+    async with open_stage(tmp_path) as stage:
+        for exchange_id, exchange, recording in exchanges(traffic, "invoke"):
+            if "embed" not in exchange["model_id"]:
+                continue
+            asked, told = exchange["request"]["body"], exchange["response"]
+            texts = asked.get("texts") or [asked["inputText"]]
+            body = told["body"]
+            items = body.get("data") or body.get("embeddings") or [body["embedding"]]
+            vectors = [item["embedding"] if isinstance(item, dict) else item for item in items]
+            stage.upstream.recording = recording
+            given = {"model": exchange["model_id"], "input": texts, "encoding_format": "float"}
+            async with stage.http.post(stage.url + "/v1/embeddings", **sent(given)) as response:
+                answer, request_id = json.loads(await response.read()), response.headers["x-request-id"]
+            assert [item["embedding"] for item in answer["data"]] == vectors, exchange_id
+            tokens = int(told["headers"]["x-amzn-bedrock-input-token-count"])
+            (row,) = stage.booked(request_id)
+            assert (answer["usage"]["prompt_tokens"], row["input_tokens"]) == (tokens, tokens), exchange_id
+            assert row["cost_nano_usd"] == tokens * 100, exchange_id  # Titan 1 and Cohere 3 cost the same
+            count += 1
+    assert count > 0
+
+
+async def test_every_recorded_count_of_tokens_is_told(traffic: Path, tmp_path: Path) -> None:
+    """A gateway each: it remembers which models have no count."""
+    count = 0
+    for exchange_id, exchange, recording in exchanges(traffic, "count-tokens"):
+        body, told = exchange["request"]["body"]["input"].get("converse"), exchange["response"]
+        arguments = mcp_arguments(exchange["model_id"], body or in_plain_words(body))
+        async with open_stage(tmp_path / str(count)) as stage:
+            stage.upstream.recording = recording
+            result = await stage.mcp.call_tool("count_tokens", arguments, raise_on_error=False)
+        answer = result.structured_content
+        assert answer is not None
+        if told["status"] == 200:
+            tokens = told["body"]["inputTokens"]
+            assert (answer["input_tokens"], answer["estimated"]) == (tokens, False), exchange_id
+        else:
+            assert result.is_error or answer["estimated"], exchange_id
+        count += 1
+    assert count > 0

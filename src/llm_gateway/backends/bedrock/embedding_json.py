@@ -71,12 +71,18 @@ def _of_titan(answer: Json) -> object:
 
 
 def _of_cohere(answer: Json) -> object:
+    """Bare vectors, vectors by type, or (seen in recordings) items of ``data``."""
     vectors = answer.get("embeddings")
+    if vectors is None:
+        return _embeddings(answer.get("data"))
     return cast("Json", vectors).get("float") if isinstance(vectors, dict) else vectors
 
 
 def _of_nova(answer: Json) -> object:
-    found = answer.get("embeddings")
+    return _embeddings(answer.get("embeddings"))
+
+
+def _embeddings(found: object) -> list[object]:
     items = cast("list[object]", found) if isinstance(found, list) else []
     return [cast("Json", item).get("embedding") if isinstance(item, dict) else None for item in items]
 
