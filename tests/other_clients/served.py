@@ -34,7 +34,6 @@ def gateway(bedrock: str, folder: Path) -> Iterator[str]:
         "AWS_REGION": "us-east-1",
         "CACHE_ENABLED": "false",
         "LOG_FORMAT": "json",
-        "BEDROCK_FIRST_EVENT_TIMEOUT": "3",
     }
     with _process(["-m", "src.server", "--transport", "http", "--port", "0"], folder, more) as lines:
         line = next(line for line in lines if '"event":"listening"' in line)
