@@ -7,6 +7,8 @@ from llm_gateway.access import keyring
 from llm_gateway.access.keyring import KeyRecord
 from llm_gateway.accounting import purses
 from llm_gateway.accounting.usage_query import usage
+from llm_gateway.caching.contract import AnswerCache, CacheState, CacheUnavailable, Entry, Which
+from llm_gateway.caching.memory_cache import NoCache
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.errors import InvalidRequest, Overloaded
 from llm_gateway.domain.keys import KeyWish
@@ -53,9 +55,10 @@ class Administration:
     """Changes who may do what. ``tell`` is awaited after each change, so that this process knows at once; the others
     hear of it within seconds."""
 
-    def __init__(self, database: Database, tell: Tell = _nobody) -> None:
+    def __init__(self, database: Database, tell: Tell = _nobody, cache: AnswerCache | None = None) -> None:
         self._database = database
         self._tell = tell
+        self._cache: AnswerCache = cache or NoCache()
 
     async def create_key(self, wish: KeyWish, budget: BudgetWish | None = None) -> NewKey:
         """A new key.
@@ -141,6 +144,29 @@ class Administration:
         """The limits of teams and models, by scope and its id."""
         return await self._read(lambda _: keyring.shared_limits())
 
+    def cache_state(self) -> CacheState:
+        """How full this process's cache is."""
+        return self._cache.state()
+
+    async def cache_entries(self, most: int) -> list[Entry]:
+        """Kept answers, without what was asked and answered."""
+        try:
+            return await self._cache.entries(most)
+        except CacheUnavailable as failed:
+            raise _no_cache() from failed
+
+    async def flush_cache(self, key: str | None, model: str | None) -> int:
+        """Forgets the answers that a key (by id or name) paid for, those of a model (by short name), or all.
+
+        Raises:
+            InvalidRequest: there is no such key.
+        """
+        key_id = None if key is None else (await self.key(key)).record.id
+        try:
+            return await self._cache.flush(Which(key_id, model))
+        except CacheUnavailable as failed:
+            raise _no_cache() from failed
+
     async def _write(self, work: Work[Returned]) -> Returned:
         try:
             done = await self._database.write(work)
@@ -159,6 +185,14 @@ class Administration:
 def _unavailable() -> Overloaded:
     return Overloaded(
         "the database does not answer now; try again in a moment", code="ledger_unavailable", retry_after_s=2
+    )
+
+
+def _no_cache() -> Overloaded:
+    return Overloaded(
+        "the place where answers are kept for all does not answer now; try again in a moment",
+        code="cache_unavailable",
+        retry_after_s=2,
     )
 
 

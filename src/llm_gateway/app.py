@@ -14,9 +14,8 @@ from llm_gateway.alerting.webhook import Webhook
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.backends.bedrock.credentials import AccessWish
 from llm_gateway.backends.bedrock.timeouts import Timeouts
-from llm_gateway.caching.contract import AnswerCache
+from llm_gateway.cache_rooms import open_cache
 from llm_gateway.caching.fingerprint import fingerprint
-from llm_gateway.caching.memory_cache import MemoryCache, NoCache
 from llm_gateway.catalog.catalog import Catalog, load_catalog
 from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.domain.requests import ResolvedModel
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
     from starlette.types import ASGIApp
 
+    from llm_gateway.caching.contract import AnswerCache
     from llm_gateway.storage.redis_server import RedisServer
     from llm_gateway.surfaces.door_limits import DoorLimits
 
@@ -49,6 +49,7 @@ class App:
     gateway: Gateway
     reports: Reports
     money: MoneyRooms
+    cache: "AnswerCache"
     webhook: Webhook | None = None
     redis: "RedisServer | None" = None
 
@@ -62,10 +63,15 @@ class App:
         """Ends what is under way, writes what waits, closes everything."""
         await self.gateway.aclose()
         await self.money.aclose()
+        await self.cache.aclose()
         if self.webhook is not None:
             await self.webhook.aclose()
         if self.redis is not None:
             await self.redis.aclose()
+
+    def degraded(self) -> tuple[str, ...]:
+        """The parts that are down while requests go on without them."""
+        return ("redis",) if self.redis is not None and not self.redis.is_up else ()
 
     def mcp_server(self) -> "FastMCP":
         """A fresh MCP server over this gateway; each can be served once."""
@@ -94,11 +100,14 @@ class App:
             limits=self._door_limits(),
             desk=self._desk(),
             master_key=master.get_secret_value() if master is not None else None,
+            degraded=self.degraded,
         )
 
     def _desk(self) -> Administration | None:
         money = self.money
-        return Administration(money.database, money.refresh_keys) if money.database is not None else None
+        if money.database is None:
+            return None
+        return Administration(money.database, money.refresh_keys, self.cache)
 
     def _door_limits(self) -> "DoorLimits":
         from llm_gateway.surfaces.door_limits import DoorLimits
@@ -130,14 +139,12 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         today = datetime.now(UTC).date()
         return catalog.resolve(asked, region=region, today=today, retired=settings.retired_models)
 
-    cache: AnswerCache = (
-        MemoryCache(max_size=settings.cache_max_size, ttl_s=settings.cache_ttl) if settings.cache_enabled else NoCache()
-    )
     metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
     backend = create_backend(settings)
     observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
     pricer = CatalogPricer(SecondOpinion(), region=region)
     redis = open_redis(settings)
+    cache = open_cache(settings, redis)
     webhook = _create_webhook(settings)
     money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis)
     gateway = Gateway(
@@ -156,7 +163,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         observers=observers,
     )
     reports = Reports(models=catalog, metrics=metrics, cache=cache)
-    return App(settings, catalog, backend, gateway, reports, money, webhook, redis)
+    return App(settings, catalog, backend, gateway, reports, money, cache, webhook, redis)
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:

@@ -5,7 +5,7 @@ settled before its answer reaches anybody, and it is settled for broken and aban
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from llm_gateway.domain.errors import BackendError, GatewayError
 from llm_gateway.domain.requests import GenerateRequest, ModelCall, ResolvedModel
 from llm_gateway.fetching.contract import MediaFetcher, NoFetching
 from llm_gateway.forecasting import Forecasts, Resolver
-from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, release, used, worth_keeping
+from llm_gateway.parcels import Admission, Answer, as_clamped, label_of, outcome_of, release, used, worth_keeping
 from llm_gateway.revocations import Revocations
 from llm_gateway.telemetry.contract import Observer, RequestRecord
 from llm_gateway.telemetry.telling import Telling
@@ -79,9 +79,16 @@ class Gateway:
         self._under_way = 0
 
     async def generate(
-        self, request: GenerateRequest, *, request_id: str, caller: Caller = ANYBODY, on_deltas: OnDeltas | None = None
+        self,
+        request: GenerateRequest,
+        *,
+        request_id: str,
+        caller: Caller = ANYBODY,
+        on_deltas: OnDeltas | None = None,
+        on_standing: Callable[[Mapping[str, str]], None] | None = None,
     ) -> Generation:
-        """Answers one request; ``on_deltas`` is awaited with each batch of deltas as it arrives.
+        """Answers one request; ``on_deltas`` is awaited with each batch of deltas as it arrives, ``on_standing`` hears
+        before the first how the caller stands with its rate limits.
 
         Raises:
             GatewayError: an expected failure; anything else is a fault of ours.
@@ -93,6 +100,8 @@ class Gateway:
         try:
             with self._revocations.cutting(caller.key_id):
                 admission = await self._admit(request, request_id, caller)
+                if on_standing is not None:
+                    on_standing(admission.ticket.standing)
                 answer = await self._answer(admission, on_deltas)
             spent = used(answer)
         except BaseException as error:  # told, and raised again
@@ -200,15 +209,15 @@ class Gateway:
         mode, scope = admission.call.request.cache, admission.caller.cache_scope
         fingerprint = self._fingerprint(admission.call, scope) if self._remembers and mode != "bypass" else None
         if fingerprint is not None and mode == "use":
-            kept = await self._cache.get(fingerprint)
-            if kept is not None:
-                self._tell.step(admission.request_id, "cache_hit")
-                return Answer(kept, cost_nano_usd=0, cached=True)
+            hit = await self._cache.get(fingerprint)
+            if hit is not None:
+                self._tell.step(admission.request_id, "cache_hit", tier=hit.tier)
+                return Answer(hit.completion, cost_nano_usd=0, cached=True, tier=hit.tier, age_s=hit.age_s)
             flight = self._flights.find(fingerprint)
             if flight is not None:
                 self._tell.step(admission.request_id, "joined_equal_request")
                 answer = await _ride(flight, on_deltas)
-                return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True)
+                return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
         return await _ride(self._depart(admission, fingerprint), on_deltas)
 
     async def _answer_once(self, admission: Admission, name: str, on_deltas: OnDeltas | None) -> Answer:
@@ -221,7 +230,7 @@ class Gateway:
             if self._named_bodies.get(seat) != named.body:
                 raise other_body(name)
             answer = await _ride(flight, on_deltas)
-            return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True)
+            return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
 
         async def launch(publish: Publish) -> Answer:
             try:
@@ -239,7 +248,7 @@ class Gateway:
         kept = await self._repeats.claim(named)
         if kept is not None:
             self._tell.step(admission.request_id, "repeated")
-            return Answer(kept.completion, cost_nano_usd=0, cached=True)
+            return Answer(kept.completion, cost_nano_usd=0, cached=True, tier="repeat")
         try:
             return await self._ask(admission, publish, is_abandoned, named)
         except BaseException:  # there is no answer to keep; raised again
@@ -250,7 +259,7 @@ class Gateway:
         async def launch(publish: Publish) -> Answer:
             answer = await self._ask(admission, publish, lambda: flight.is_abandoned)
             if fingerprint is not None and worth_keeping(answer.completion):
-                await self._cache.put(fingerprint, answer.completion)
+                await self._cache.put(fingerprint, answer.completion, label_of(admission))
             return answer
 
         flight = self._flights.start(launch, fingerprint)

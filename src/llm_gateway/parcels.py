@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from llm_gateway.access.contract import Ticket
 from llm_gateway.accounting.books_contract import Hold
+from llm_gateway.caching.contract import Label
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Completion, Generation
 from llm_gateway.domain.errors import GatewayError
@@ -25,12 +26,14 @@ class Admission(NamedTuple):
 
 class Answer(NamedTuple):
     """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it. The cost
-    is ``None`` where no price is known."""
+    is ``None`` where no price is known. ``tier`` had it, since ``age_s``, where it was kept."""
 
     completion: Completion
     cost_nano_usd: int | None
     cached: bool = False
     shared: bool = False
+    tier: str | None = None
+    age_s: float = 0.0
 
 
 def outcome_of(error: BaseException) -> str:
@@ -51,6 +54,12 @@ def used(answer: Answer) -> tuple[int, int] | None:
     """What the limits count: nothing where no model was asked. Prompt-cache reads are free, as in AWS's quota."""
     usage = answer.completion.usage
     return None if answer.cached else (usage.input_tokens + usage.cache_write_tokens, usage.output_tokens)
+
+
+def label_of(admission: Admission) -> Label:
+    """Whose the answer is, where it is kept."""
+    caller = admission.caller
+    return Label(admission.call.model.name, caller.cache_scope, caller.key_id or "")
 
 
 def as_clamped(completion: Completion, hold: Hold) -> Completion:
@@ -78,4 +87,6 @@ def release(admission: Admission, answer: Answer, latency_ms: float) -> Generati
         cost_nano_usd=answer.cost_nano_usd,
         warnings=model.warnings + answer.completion.warnings,
         standing=admission.ticket.standing,
+        cache_tier=answer.tier,
+        cache_age_s=answer.age_s,
     )

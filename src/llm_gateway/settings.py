@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     cache_enabled: bool = Field(True, description="Keep answers and share equal requests under way.")
     cache_ttl: float = Field(3600, gt=0, description="How long an answer is kept, seconds.")
     cache_max_size: int = Field(1000, ge=1, description="How many answers are kept at most.")
+    cache_max_bytes: int = Field(67_108_864, ge=1024, description="How many bytes of answers are kept at most.")
+    cache_tier: Literal["auto", "memory", "sqlite", "redis"] = Field(
+        "auto",
+        description="Where answers are kept besides memory: sqlite (cache.db in LLM_GATEWAY_HOME, for all processes of "
+        "one person), redis (for all replicas); auto: redis where REDIS_URL is set.",
+    )
     metrics_enabled: bool = Field(True, description="Count requests, tokens, cost and latency for get_stats.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
@@ -168,7 +174,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("log_level", "log_format", "retired_models", "llm_gateway_transport"),
-        *("ledger", "unpriced", "cache_scope", "on_disconnect"),
+        *("ledger", "unpriced", "cache_scope", "cache_tier", "on_disconnect"),
         mode="before",
     )
     @classmethod

@@ -45,6 +45,11 @@ async def new_key(http: aiohttp.ClientSession, running: list[Running], name: str
     return key
 
 
+async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, dict[str, object]]:
+    async with http.get(url) as answer:
+        return answer.status, await answer.json()
+
+
 async def status(http: aiohttp.ClientSession, url: str, key: str) -> int:
     async with http.get(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"}) as answer:
         return answer.status
@@ -105,10 +110,14 @@ async def test_with_redis_silent_requests_go_on(sandbox: Sandbox, tmp_path: Path
                 assert (await chat(http, url, key))[0] == 200
                 took.append(time.monotonic() - began)
             assert sum([seconds > 0.12 for seconds in took]) < 30  # not each of them waits for the silent one
+            health = await get(http, f"{url}/health")
+            assert health == (200, {"status": "degraded", "degraded": ["redis"]})
+            assert (await get(http, f"{url}/health/ready"))[0] == 200
             redis.resume()
             async with asyncio.timeout(60):
                 while not running[0].log("redis_back"):
                     await chat(http, url, key)
+            assert await get(http, f"{url}/health") == (200, {"status": "healthy"})
             (outage,) = running[0].log("redis_unavailable")
             assert redis.password not in str(outage)
             assert (await chat(http, url, key))[0] == 200

@@ -201,3 +201,20 @@ async def test_replicas_that_wait_take_turns(redis: RedisHere) -> None:
     for limiter, server in zip((first, second), servers, strict=True):
         await limiter.aclose()
         await server.aclose()
+
+
+async def test_places_of_calls_under_way_outlive_a_redis_that_forgets(redis: RedisHere) -> None:
+    redis.ask("FLUSHALL")
+    server = RedisServer(redis.url, timeout_s=20)
+    limiter = RedisLimiter(server, nobody, renew_s=0.05)
+    place = await limiter.admit(demand(Limits(concurrent=1)))
+    redis.ask("FLUSHALL")
+    async with asyncio.timeout(SOON_S):
+        while not redis.ask("KEYS", "*concurrent*"):  # noqa: ASYNC110 - it is another server that changes
+            await asyncio.sleep(0.01)
+    with pytest.raises(RateLimited):
+        await limiter.admit(demand(Limits(concurrent=1)))
+    await limiter.settle(place, None)
+    assert not redis.ask("KEYS", "*concurrent*")
+    await limiter.aclose()
+    await server.aclose()

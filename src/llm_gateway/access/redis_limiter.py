@@ -47,11 +47,20 @@ class _Waiter:
 class RedisLimiter:
     """``replicas``: how many gateways share this Redis."""
 
-    def __init__(self, server: RedisServer, limits_of: LimitsOf, *, replicas: int = 1, max_wait_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        server: RedisServer,
+        limits_of: LimitsOf,
+        *,
+        replicas: int = 1,
+        max_wait_s: float = 0.0,
+        renew_s: float = _RENEW_S,
+    ) -> None:
         self._server = server
         self._limits_of = limits_of
         self._replicas = replicas
         self._max_wait_s = max_wait_s
+        self._renew_s = renew_s
         self._own = MemoryLimiter(limits_of)
         self._replica = secrets.token_hex(8)
         self._tickets = 0
@@ -227,25 +236,22 @@ class RedisLimiter:
 
     async def _renew(self) -> None:
         """Keeps the leases of what is under way; those lost while Redis was away are taken anew."""
-        state = "kept"
         while True:
-            await asyncio.sleep(_RENEW_S)
-            leases = [
-                (_key(bound), place.ticket)
-                for place in self._held
-                for bound in place.bounds
-                if bound.name == "concurrent"
-            ]
-            try:
-                for start in range(0, len(leases), _RENEWED_AT_ONCE):
-                    await self._renew_some(leases[start : start + _RENEWED_AT_ONCE], state)
-                state = "kept"
-            except RedisUnavailable:
-                state = "lost"
+            await asyncio.sleep(self._renew_s)
+            with suppress(RedisUnavailable):
+                held = list(self._held)
+                for start in range(0, len(held), _RENEWED_AT_ONCE):
+                    await self._renew_some(held[start : start + _RENEWED_AT_ONCE])
 
-    async def _renew_some(self, leases: Sequence[tuple[str, str]], state: str) -> None:
-        keys = [key for key, _ in leases]
-        await self._server.run(RENEW, keys, _LEASE_MS, state, *[ticket for _, ticket in leases])
+    async def _renew_some(self, places: Sequence[_Place]) -> None:
+        """What is settled from here on leaves after it, over the same connection."""
+        still = [place for place in places if place in self._held]
+        leases = [
+            (_key(bound), place.ticket) for place in still for bound in place.bounds if bound.name == "concurrent"
+        ]
+        if leases:
+            keys = [key for key, _ in leases]
+            await self._server.run(RENEW, keys, _LEASE_MS, *[ticket for _, ticket in leases])
 
 
 def _key(bound: Bound) -> str:

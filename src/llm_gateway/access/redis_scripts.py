@@ -115,13 +115,9 @@ RENEW = Script("""
 local time = redis.call('TIME')
 local ends = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[1])
 for i, key in ipairs(KEYS) do
-  if ARGV[2] == 'lost' then
-    redis.call('ZADD', key, ends, ARGV[2 + i])
-  else
-    redis.call('ZADD', key, 'XX', ends, ARGV[2 + i])
-  end
+  redis.call('ZADD', key, ends, ARGV[1 + i])
   redis.call('PEXPIRE', key, ARGV[1])
 end
 return 1
 """)
-"""ARGV: lease in ms, ``kept`` or ``lost`` (they may have ended meanwhile), then a ticket for each key."""
+"""ARGV: lease in ms, then a ticket for each key. Those that were lost meanwhile are taken anew."""

@@ -103,7 +103,9 @@ class Completion:
 class Generation(NamedTuple):
     """What leaves the gateway for one request. ``cost_nano_usd`` is ``None`` when no price is known, never 0 then.
 
-    ``standing`` tells how the caller stands with its rate limits, as OpenAI's ``x-ratelimit-*`` headers.
+    ``standing`` tells how the caller stands with its rate limits, as OpenAI's ``x-ratelimit-*`` headers. ``cache_tier``
+    had the answer for ``cache_age_s``: ``memory``, ``sqlite``, ``redis``, ``flight`` (an equal request brought it now),
+    ``repeat`` (the same request under its idempotency key).
     """
 
     request_id: str
@@ -115,3 +117,5 @@ class Generation(NamedTuple):
     cost_nano_usd: int | None
     warnings: tuple[str, ...] = ()
     standing: Mapping[str, str] | None = None
+    cache_tier: str | None = None
+    cache_age_s: float = 0.0

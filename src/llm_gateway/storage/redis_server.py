@@ -71,7 +71,7 @@ class RedisServer:
     @property
     def is_up(self) -> bool:
         """Whether it is asked at all."""
-        return self._trying is None
+        return self._trying is None or self._failures < FAILURES
 
     def start(self) -> None:
         """Connects, beside whatever else starts."""
@@ -84,7 +84,7 @@ class RedisServer:
         Raises:
             RedisUnavailable: there is no answer now.
         """
-        if self._trying is not None and self._failures:
+        if not self.is_up:
             raise RedisUnavailable("Redis does not answer")
         asked = _Asked(command, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)

@@ -42,6 +42,8 @@ _KEY_MEMBERS = (
     *("name", "team", "models", "places", "tags", "limits", "budget_usd", "window", "alerts"),
     *("run_budget_usd", "expires_at"),
 )
+_MOST_ENTRIES = 1000
+_SHOWN = 12
 _GUARDED = [(b"cache-control", b"no-store"), (b"vary", b"Authorization, X-Admin-API-Key")]
 
 
@@ -89,6 +91,7 @@ class AdminDoor:
             "/admin/budgets/*": {"DELETE": answers.remove_budget},
             "/admin/limits": {"GET": answers.limits, "POST": answers.set_limits},
             "/admin/usage": {"GET": answers.usage},
+            "/admin/cache/*": {"GET": answers.cache, "POST": answers.flush_cache},
         }
         found = routes.get(_pattern(path))
         if found is None:
@@ -164,6 +167,48 @@ class _Answers:
         await self._desk.set_limits(scope, scope_id, limits)
         return {"scope": scope, "scope_id": scope_id, "limits": encode_limits(limits)}
 
+    async def cache(self, word: str, body: Body) -> Json:
+        if word == "entries":
+            return await self._cache_entries(body)
+        if word != "stats":
+            raise _no_such(word)
+        only(body, (), "")
+        state = self._desk.cache_state()
+        return {
+            "enabled": state.enabled,
+            "tiers": list(state.tiers),
+            "entries": state.current_size,
+            "max_entries": state.max_size,
+            "bytes": state.current_bytes,
+            "max_bytes": state.max_bytes,
+            "ttl_s": state.ttl_s,
+        }
+
+    async def _cache_entries(self, body: Body) -> Json:
+        only(body, ("limit",), "")
+        found = await self._desk.cache_entries(_most(body.get("limit", "100")))
+        return {
+            "entries": [
+                {
+                    "fingerprint": entry.fingerprint[:_SHOWN],
+                    "model": entry.label.model,
+                    "scope": entry.label.scope or None,
+                    "key_id": entry.label.key_id or None,
+                    "age_s": round(entry.age_s, 1),
+                    "bytes": entry.size_bytes,
+                    "tier": entry.tier,
+                }
+                for entry in found
+            ]
+        }
+
+    async def flush_cache(self, word: str, body: Body) -> Json:
+        if word != "flush":
+            raise _no_such(word)
+        only(body, ("key", "model"), "")
+        key, model = [None if body.get(name) is None else filled_text(body[name], name) for name in ("key", "model")]
+        return {"flushed": await self._desk.flush_cache(key, model)}
+
     async def usage(self, _: str, body: Body) -> Json:
         only(body, ("by", "since", "until", "key", "team", "run"), "")
         key = body.get("key")
@@ -176,6 +221,18 @@ class _Answers:
             run_id=cast("str | None", body.get("run")),
         )
         return encode_usage(question, await self._desk.usage(question))
+
+
+def _most(value: object) -> int:
+    text = str(value)
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MOST_ENTRIES):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {_MOST_ENTRIES}", field="limit")
+    return int(text)
+
+
+def _no_such(word: str) -> InvalidRequest:
+    there = "GET /admin/cache/stats, GET /admin/cache/entries, POST /admin/cache/flush"
+    return InvalidRequest(f"there is no /admin/cache/{word[:80]} of that kind; there are {there}", code="unknown_url")
 
 
 def _pattern(path: str) -> str:

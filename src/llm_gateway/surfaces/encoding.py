@@ -44,6 +44,7 @@ def encode_generation(generation: Generation, *, has_format: bool = False) -> Js
         "usage": encode_usage(completion.usage),
         "finish_reason": completion.finish_reason,
         "cached": generation.cached,
+        **_kept(generation),
         "latency_ms": round(generation.latency_ms, 3),
         "estimated_cost_usd": usd(generation.cost_nano_usd),
         "request_id": generation.request_id,
@@ -57,6 +58,13 @@ def encode_generation(generation: Generation, *, has_format: bool = False) -> Js
     if completion.guardrail_trace is not None:
         encoded["guardrail_trace"] = completion.guardrail_trace
     return encoded
+
+
+def _kept(generation: Generation) -> Json:
+    """Of a kept answer: which tier had it, and for how many seconds."""
+    if generation.cache_tier is None:
+        return {}
+    return {"cache_tier": generation.cache_tier, "cache_age_s": int(generation.cache_age_s)}
 
 
 def _per_1k(per_mtok: Decimal | None) -> float | None:

@@ -58,20 +58,28 @@ def early_headers(cache: CacheMode, model: str, *, cached: bool = False) -> Head
 
 def generation_headers(generation: Generation, cache: CacheMode) -> Headers:
     """Those, the cost (none where no price is known) and the warnings of a whole answer."""
-    headers = early_headers(cache, generation.model, cached=generation.cached)
+    headers = early_headers(cache, generation.model, cached=generation.cached) + kept_headers(generation)
     if generation.cost_nano_usd is not None:
         cost = Decimal(generation.cost_nano_usd) / _NANO
         headers.append((b"x-llm-gateway-cost-usd", f"{cost.normalize():f}".encode()))
-    headers += standing_headers(generation)
+    headers += standing_headers(generation.standing)
     if generation.warnings:
         told = _UNSENDABLE.sub("?", "; ".join(generation.warnings))[:_LONGEST_WARNING]
         headers.append((b"x-llm-gateway-warnings", told.encode("ascii")))
     return headers
 
 
-def standing_headers(generation: Generation) -> Headers:
+def kept_headers(generation: Generation) -> Headers:
+    """Of a kept answer: which tier had it, and for how long."""
+    if generation.cache_tier is None:
+        return []
+    age = str(int(generation.cache_age_s)).encode()
+    return [(b"x-llm-gateway-cache-tier", generation.cache_tier.encode()), (b"age", age)]
+
+
+def standing_headers(standing: Mapping[str, str] | None) -> Headers:
     """How the caller stands with its rate limits."""
-    return [(name.encode(), told.encode()) for name, told in (generation.standing or {}).items()]
+    return [(name.encode(), told.encode()) for name, told in (standing or {}).items()]
 
 
 def error_headers(error: GatewayError) -> Headers:

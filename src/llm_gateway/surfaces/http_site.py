@@ -20,7 +20,7 @@ from llm_gateway.surfaces.admin_api import AdminDoor
 from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 from llm_gateway.surfaces.door_guard import DoorGuard
 from llm_gateway.surfaces.door_limits import DoorLimits
-from llm_gateway.surfaces.health import health_routes
+from llm_gateway.surfaces.health import Degraded, health_routes
 from llm_gateway.surfaces.identity import KeyGuard, is_admins
 from llm_gateway.surfaces.mcp_door import MESSAGES_PATH, BoundedBodies, McpDoor
 from llm_gateway.surfaces.mcp_door import PATH as MCP_PATH
@@ -31,8 +31,9 @@ TRANSPORTS = {"streamable-http": MCP_PATH, "sse": "/sse"}
 _LIMITS = DoorLimits()
 _MCP = (MCP_PATH, MCP_PATH + "/")
 _FOR_PAGES = (
-    *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "mcp-session-id"),
-    *(f"x-llm-gateway-{word}" for word in ("cache", "model", "cost-usd", "warnings", "dropped-params", "estimated")),
+    *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "age", "mcp-session-id"),
+    *(f"x-llm-gateway-{word}" for word in ("cache", "cache-tier", "model", "cost-usd", "warnings")),
+    *("x-llm-gateway-dropped-params", "x-llm-gateway-estimated"),
     *(f"x-ratelimit-{word}-{what}" for word in ("limit", "remaining", "reset") for what in ("requests", "tokens")),
 )
 
@@ -48,6 +49,7 @@ def create_site(
     limits: DoorLimits = _LIMITS,
     desk: Administration | None = None,
     master_key: str | None = None,
+    degraded: Degraded = tuple,
 ) -> ASGIApp:
     """The site for one process. Its lifespan closes the gateway."""
     mcp = McpDoor(server, gateway, limits)
@@ -76,7 +78,7 @@ def create_site(
         lifespan=lifespan,
         routes=[
             Route("/", card, methods=["GET"]),
-            *health_routes(gateway),
+            *health_routes(gateway, degraded),
             Route("/sse", endpoint=sse),
             Route(MESSAGES_PATH, endpoint=BoundedBodies(sse, limits)),
         ],

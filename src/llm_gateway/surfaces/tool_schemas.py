@@ -161,6 +161,11 @@ GENERATE_OUTPUT = _open_object(
         "usage": _USAGE,
         "finish_reason": {"type": "string", "enum": ["stop", "length", "tool_use", "content_filter"]},
         "cached": {"type": "boolean", "description": "True when no model was paid for this answer."},
+        "cache_tier": {
+            "type": "string",
+            "description": "Where it was kept: memory, sqlite, redis, flight, repeat.",
+        },
+        "cache_age_s": {"type": "integer", "description": "For how many seconds it was kept."},
         "latency_ms": {"type": "number"},
         "estimated_cost_usd": {
             **_maybe("number"),

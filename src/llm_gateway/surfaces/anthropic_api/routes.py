@@ -23,7 +23,14 @@ from llm_gateway.surfaces.anthropic_api.events import PING, EventWriter, event
 from llm_gateway.surfaces.anthropic_api.request import Asked, decode_messages
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft, while_there
-from llm_gateway.surfaces.http_headers import Headers, cache_mode, early_headers, error_headers, generation_headers
+from llm_gateway.surfaces.http_headers import (
+    Headers,
+    cache_mode,
+    early_headers,
+    error_headers,
+    generation_headers,
+    standing_headers,
+)
 from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.request_ids import new_request_id, told_request_id
@@ -167,6 +174,7 @@ class _Streaming:
         self._ping_after_s = ping_after_s
         self._pinging: asyncio.Task[None] | None = None
         self._told = 0
+        self._standing: dict[str, str] = {}
 
     async def run(self) -> None:
         """Raises what the gateway raises."""
@@ -176,6 +184,7 @@ class _Streaming:
                 request_id=self._exchange.request_id,
                 caller=self._exchange.who,
                 on_deltas=self._on_deltas,
+                on_standing=self._standing.update,
             )
         finally:
             if self._pinging is not None:
@@ -186,7 +195,8 @@ class _Streaming:
         events = self._writer.deltas(deltas)
         if not self._exchange.started:
             request = self._asked.request
-            told = early_headers(request.cache, self._gateway.resolve(request.model).name)
+            model = self._gateway.resolve(request.model).name
+            told = early_headers(request.cache, model) + standing_headers(self._standing)
             await self._exchange.start(200, [*_EVENTS, *told, *_dropped(self._asked)])
             self._pinging = asyncio.ensure_future(self._ping())
         self._told += 1

@@ -14,7 +14,7 @@ from llm_gateway.domain.errors import GatewayError, InvalidRequest, UnsupportedF
 from llm_gateway.gateway import Gateway
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.encoding import usd
-from llm_gateway.surfaces.http_headers import cache_mode, standing_headers
+from llm_gateway.surfaces.http_headers import cache_mode, kept_headers, standing_headers
 from llm_gateway.surfaces.openai_api.answers import chat_completion, cost_text
 from llm_gateway.surfaces.openai_api.chat_request import ChatAsk, decode_chat
 from llm_gateway.surfaces.openai_api.chunks import ChunkWriter
@@ -61,16 +61,23 @@ async def _stream(ask: ChatAsk, caller: Caller, gateway: Gateway) -> None:
         include_usage=ask.include_usage,
     )
 
+    standing: dict[str, str] = {}
+
     async def on_deltas(deltas: Sequence[Delta]) -> None:
         if caller.begun:
             await caller.send_piece(writer.deltas(deltas))
             return
         model = gateway.resolve(ask.request.model).name
-        await caller.begin(200, [*_EVENT_STREAM, *_known_early(ask, model, cached=False)])
+        early = _known_early(ask, model, cached=False) + standing_headers(standing)
+        await caller.begin(200, [*_EVENT_STREAM, *early])
         await caller.send_piece(writer.role() + writer.deltas(deltas))
 
     generation = await gateway.generate(
-        ask.request, request_id=caller.request_id, caller=caller.who, on_deltas=on_deltas
+        ask.request,
+        request_id=caller.request_id,
+        caller=caller.who,
+        on_deltas=on_deltas,
+        on_standing=standing.update,
     )
     last = writer.end(generation, usd(generation.cost_nano_usd))
     if not caller.begun:
@@ -88,10 +95,10 @@ def _known_early(ask: ChatAsk, model: str, *, cached: bool) -> list[tuple[bytes,
 
 
 def _told(ask: ChatAsk, generation: Generation) -> list[tuple[bytes, bytes]]:
-    headers = _known_early(ask, generation.model, cached=generation.cached)
+    headers = _known_early(ask, generation.model, cached=generation.cached) + kept_headers(generation)
     if generation.cost_nano_usd is not None:
         headers.append((b"x-llm-gateway-cost-usd", cost_text(generation.cost_nano_usd)))
-    return headers + standing_headers(generation)
+    return headers + standing_headers(generation.standing)
 
 
 def _by_the_callers_numbers(error: InvalidRequest | UnsupportedFeature, origins: Sequence[int]) -> GatewayError:
