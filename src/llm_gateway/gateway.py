@@ -321,7 +321,7 @@ class Gateway:
         elif partial is not None:
             spent = partial.usage
         else:
-            spent = None if isinstance(error, GatewayError) else self._backend.estimate(call)
+            spent = error.spent if isinstance(error, GatewayError) else self._backend.estimate(call)
         return [] if spent is None else [Paid(spent, outcome_of(error), partial)]
 
     def _used_in_vain(self, error: BaseException, admission: Admission | None) -> tuple[int, int] | None:

@@ -185,7 +185,7 @@ ERRORS = {
     "quota": (429, "RateLimitError", "rate_limit_error", "upstream_quota_exceeded"),
     "not-ready": (503, "ServiceUnavailableError", "overloaded_error", "upstream_not_ready"),
     "unavailable": (503, "ServiceUnavailableError", "overloaded_error", "upstream_unavailable"),
-    "reset": (503, "ServiceUnavailableError", "overloaded_error", "upstream_connection_error"),
+    "reset": (502, "InternalServerError", "overloaded_error", "upstream_connection_error"),
     "internal": (502, "InternalServerError", "api_error", "upstream_error"),
     "model-error": (502, "InternalServerError", "api_error", "upstream_model_error"),
     "access-denied": (502, "InternalServerError", "api_error", "upstream_access_denied"),

@@ -17,6 +17,7 @@
         ├── BackendThrottled
         ├── BackendTimeout
         ├── BackendUnavailable
+        │   └── ConnectionLost
         ├── BackendRefused          our credentials, our model access
         └── BackendGarbled          an answer we cannot read
 
@@ -31,8 +32,12 @@ Fact = str | int | float | bool | None | list[str]
 
 
 class GatewayError(Exception):
-    """An expected failure. ``facts()`` gives what a program can act upon, in the field names of the public API."""
+    """An expected failure. ``facts()`` gives what a program can act upon, in the field names of the public API.
 
+    ``spent`` is an estimate of the tokens that may have been paid for all the same, ``None`` when nothing was.
+    """
+
+    spent: Usage | None = None
     default_code: ClassVar[str] = "internal_error"
     default_retryable: ClassVar[bool] = False
 
@@ -247,8 +252,7 @@ class Overloaded(GatewayError):
 class BackendError(GatewayError):
     """The model's side failed.
 
-    ``model`` is the invoked id. ``spent`` is an estimate of the tokens that may have been paid for all the same,
-    ``None`` when nothing was. ``upstream_request_id`` is AWS's, for a support case.
+    ``model`` is the invoked id. ``upstream_request_id`` is AWS's, for a support case.
     """
 
     default_code = "upstream_error"
@@ -293,6 +297,12 @@ class BackendUnavailable(BackendError):
     ``upstream_connection_error``, ``upstream_error``, ``upstream_model_error``."""
 
     default_code = "upstream_unavailable"
+
+
+class ConnectionLost(BackendUnavailable):
+    """The connection broke after the request had been sent, before anything came back."""
+
+    default_code = "upstream_connection_error"
 
 
 class BackendRefused(BackendError):

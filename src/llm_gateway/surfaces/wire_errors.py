@@ -3,7 +3,13 @@ GatewayError shows nothing of itself."""
 
 from collections.abc import Mapping
 
-from llm_gateway.domain.errors import GatewayError, IdempotencyConflict
+from llm_gateway.domain.errors import (
+    BackendThrottled,
+    CallerError,
+    ConnectionLost,
+    GatewayError,
+    IdempotencyConflict,
+)
 
 INTERNAL = "internal_error"
 INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
@@ -51,9 +57,15 @@ def status_of(code: str) -> int:
 
 
 def status_of_error(error: GatewayError) -> int:
-    """The HTTP status of an error: that of its code, but 409 where only waiting is needed to ask under the same key."""
+    """The HTTP status of an error: that of its code, but 409 where only waiting is needed to ask under the same key,
+    502 where the connection to Bedrock was lost, not refused. An answer that broke off before anything of it was sent
+    has the status of what broke it."""
     if isinstance(error, IdempotencyConflict) and error.running:
         return 409
+    if isinstance(error, ConnectionLost):
+        return 502
+    if error.code == "upstream_stream_error":
+        return 429 if isinstance(error, BackendThrottled) else 400 if isinstance(error, CallerError) else 502
     return status_of(error.code)
 
 

@@ -13,7 +13,7 @@ import orjson
 from llm_gateway.backends.bedrock.asked import Asked
 from llm_gateway.backends.bedrock.credentials import Access, AccessKeeper, NoAccess
 from llm_gateway.backends.bedrock.embedding_json import EmbedFamily, Vectors, family_of, vectors_of
-from llm_gateway.backends.bedrock.faults import Fault, error_of, http_fault, is_expired_auth
+from llm_gateway.backends.bedrock.faults import Fault, error_of, http_fault, is_expired_auth, no_connection_error
 from llm_gateway.backends.bedrock.json_shape import as_count
 from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.backends.bedrock.wire import (
@@ -30,7 +30,7 @@ from llm_gateway.backends.contract import OnPaid
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.content import Message, Text
 from llm_gateway.domain.embeddings import EmbedCall, Embeddings
-from llm_gateway.domain.errors import BackendError, BackendGarbled, BackendRefused, BackendTimeout, BackendUnavailable
+from llm_gateway.domain.errors import BackendError, BackendGarbled, BackendRefused, BackendTimeout
 from llm_gateway.domain.requests import GenerateRequest, ModelCall
 
 _AT_ONCE = 8  # calls of one request that are under way together
@@ -116,7 +116,7 @@ class VectorMaker:
                 if fault.was_stale and not mended:
                     mended = True
                     continue
-                raise _lost(asked) from fault
+                raise no_connection_error(asked, was_sent=fault.was_sent) from fault
             except ConnectTimeout as fault:
                 raise BackendTimeout("no connection to Bedrock in time", model=asked.model) from fault
             outcome = await _read(response, asked)
@@ -173,16 +173,6 @@ def _usage(headers: Mapping[str, str], answer: object, asked: Asked) -> Usage:
         return Usage(input_tokens=int(counted), output_tokens=0)
     own = as_count(answer.get("inputTextTokenCount")) if isinstance(answer, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType] - any JSON object
     return asked.input_spent() if own is None else Usage(input_tokens=own, output_tokens=0)
-
-
-def _lost(asked: Asked) -> BackendUnavailable:
-    return BackendUnavailable(
-        "the connection to Bedrock was refused or lost before an answer came; check the region, the endpoint, the "
-        "network and the proxy settings",
-        model=asked.model,
-        code="upstream_connection_error",
-        retry_after_s=1.0,
-    )
 
 
 def _garbled(asked: Asked, headers: Mapping[str, str]) -> BackendGarbled:

@@ -21,6 +21,7 @@ from llm_gateway.backends.bedrock.faults import (
     error_of,
     http_fault,
     is_expired_auth,
+    no_connection_error,
     wants_profile,
     wants_whole,
     wants_whole_with_tools,
@@ -45,7 +46,6 @@ from llm_gateway.domain.errors import (
     BackendGarbled,
     BackendRefused,
     BackendTimeout,
-    BackendUnavailable,
 )
 from llm_gateway.domain.requests import ModelCall
 from llm_gateway.patience import Patience
@@ -135,7 +135,7 @@ class Exchange:
                 at_once = self._clock() - sent_at_s < _STALE_WITHIN_S
                 if fault.was_stale and at_once and attempt.once("stale connection"):
                     continue
-                raise self._lost(attempt) from fault
+                raise no_connection_error(attempt.asked, was_sent=fault.was_sent) from fault
             except ConnectTimeout as fault:
                 raise self._unreached(attempt) from fault
             if not isinstance(outcome, Fault):
@@ -244,15 +244,6 @@ class Exchange:
             f"no connection to Bedrock within {self._timeouts.connect_s:g} s (BEDROCK_CONNECT_TIMEOUT); check the "
             "region, the network and the proxy settings",
             model=attempt.asked.model,
-        )
-
-    def _lost(self, attempt: _Attempt) -> BackendError:
-        return BackendUnavailable(
-            "the connection to Bedrock was refused or lost before an answer came; check the region, the endpoint, the "
-            "network and the proxy settings",
-            model=attempt.asked.model,
-            code="upstream_connection_error",
-            retry_after_s=1.0,
         )
 
 

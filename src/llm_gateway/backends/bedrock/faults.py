@@ -13,12 +13,12 @@ from llm_gateway.backends.bedrock.event_stream import Head
 from llm_gateway.backends.bedrock.json_shape import as_text, read_object
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import (
-    BackendError,
     BackendGarbled,
     BackendRefused,
     BackendThrottled,
     BackendTimeout,
     BackendUnavailable,
+    ConnectionLost,
     ContextTooLong,
     GatewayError,
     InvalidRequest,
@@ -96,8 +96,7 @@ def wants_whole_with_tools(fault: Fault) -> bool:
 def error_of(fault: Fault, asked: Asked, spent: Usage | None = None) -> GatewayError:
     """The error for a fault that came before any piece of the answer. ``spent`` is set when a stream had begun."""
     error = _TABLE[fault.kind](fault, asked)
-    if isinstance(error, BackendError):
-        error.spent = error.spent or spent
+    error.spent = error.spent or spent
     return error
 
 
@@ -114,6 +113,20 @@ def stream_error_of(fault: Fault, asked: Asked, spent: Usage) -> GatewayError:
         retry_after_s=DEFAULT_RETRY_AFTER_S if fault.kind in _THROTTLES else None,
         spent=spent,
         upstream_request_id=fault.request_id,
+    )
+
+
+def no_connection_error(asked: Asked, *, was_sent: bool) -> BackendUnavailable:
+    """The connection was refused, or lost after the request had gone out."""
+    if was_sent:
+        return ConnectionLost(
+            "the connection to Bedrock was lost before an answer came; ask again", model=asked.model, retry_after_s=1.0
+        )
+    return BackendUnavailable(
+        "the connection to Bedrock was refused; check the region, the endpoint, the network and the proxy settings",
+        model=asked.model,
+        code="upstream_connection_error",
+        retry_after_s=1.0,
     )
 
 

@@ -33,10 +33,12 @@ class ConnectTimeout(Exception):
 
 
 class NoConnection(Exception):
-    """The connection was refused or lost. ``was_stale``: it had been kept open and broke before anything came back."""
+    """The connection was refused, or lost (``was_sent``) before anything came back. ``was_stale``: it had been kept
+    open before."""
 
-    def __init__(self, was_stale: bool = False) -> None:
+    def __init__(self, *, was_sent: bool = False, was_stale: bool = False) -> None:
         super().__init__()
+        self.was_sent = was_sent
         self.was_stale = was_stale
 
 
@@ -98,7 +100,8 @@ class Wire:
             raise ConnectTimeout from fault
         except (aiohttp.ClientError, OSError, RuntimeError) as fault:  # RuntimeError: the pool was closed meanwhile
             lost = isinstance(fault, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError)
-            raise NoConnection(was_stale=lost and _was_reused.get()) from fault
+            was_sent = lost and not isinstance(fault, aiohttp.ClientConnectorError)
+            raise NoConnection(was_sent=was_sent, was_stale=lost and _was_reused.get()) from fault
 
     def _remember(self, key: tuple[str, str, str], path_prefix: str) -> tuple[str, URL]:
         if len(self._addresses) >= _ADDRESSES_LIMIT:

@@ -13,7 +13,7 @@ from starlette.types import Send
 
 from llm_gateway.domain.callers import ANYBODY
 from llm_gateway.domain.callers import Caller as Identity
-from llm_gateway.domain.errors import BackendThrottled, CallerError, GatewayError
+from llm_gateway.domain.errors import GatewayError
 from llm_gateway.surfaces.http_headers import error_headers
 from llm_gateway.surfaces.request_ids import told_request_id
 from llm_gateway.surfaces.wire_errors import error_body, status_of_error
@@ -73,17 +73,7 @@ async def send_error(caller: Caller, error: GatewayError) -> None:
     if caller.begun:
         await caller.send_last(b"data: %s\n\n" % body)
         return
-    await send_json(caller, _status(error), body, _error_headers(error))
-
-
-def _status(error: GatewayError) -> int:
-    """By its code; an answer that broke off before anything of it was sent has the status of what broke it."""
-    if error.code == "upstream_stream_error":
-        if isinstance(error, BackendThrottled):
-            return 429
-        if isinstance(error, CallerError):
-            return 400
-    return status_of_error(error)
+    await send_json(caller, status_of_error(error), body, _error_headers(error))
 
 
 def _error_json(error: GatewayError, request_id: str) -> dict[str, object]:
