@@ -23,7 +23,10 @@ from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.openai_api.routes import OpenAiDoor
 from llm_gateway.telemetry.metrics import MetricsTracker
 
-QUICK = Timeouts(connect_s=1, first_event_s=1, idle_s=1, total_s=10)
+QUICK = Timeouts(connect_s=30, first_event_s=1, idle_s=1, total_s=10)
+"""For tests of the waits themselves."""
+PATIENT = Timeouts(connect_s=30, first_event_s=60, idle_s=60, total_s=120)
+"""For all others: a busy machine is no failure."""
 
 
 @dataclass
@@ -105,7 +108,7 @@ async def listening(asgi: Any) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def sandbox_door(
-    limits: DoorLimits | None = None, timeouts: Timeouts = QUICK, **sandbox: Any
+    limits: DoorLimits | None = None, timeouts: Timeouts = PATIENT, **sandbox: Any
 ) -> AsyncIterator[Door]:
     async with Sandbox(**sandbox) as running:
         backend = BedrockBackend(

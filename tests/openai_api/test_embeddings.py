@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from door import QUICK, Door, door_before, sandbox_door, until
+from door import PATIENT, QUICK, Door, door_before, sandbox_door, until
 from jsonschema import Draft202012Validator
 from published import EMBEDDINGS
 
 from llm_gateway.backends.bedrock.client import BedrockBackend
+from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.surfaces.door_limits import DoorLimits
 
 TITAN, TITAN_1 = "amazon.titan-embed-text-v2:0", "amazon.titan-embed-text-v1"
@@ -159,7 +160,7 @@ class OneAnswer:
 async def before() -> AsyncIterator[Callable[[OneAnswer], Any]]:
     runners: list[web.AppRunner] = []
 
-    async def listen(bedrock: OneAnswer) -> BedrockBackend:
+    async def listen(bedrock: OneAnswer, timeouts: Timeouts = PATIENT) -> BedrockBackend:
         app = web.Application()
         app.router.add_post("/{rest:.*}", bedrock.serve)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -169,7 +170,7 @@ async def before() -> AsyncIterator[Callable[[OneAnswer], Any]]:
         await site.start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         return BedrockBackend(
-            region="us-east-1", access_key_id="A", secret_access_key="s", endpoint_url=url, timeouts=QUICK
+            region="us-east-1", access_key_id="A", secret_access_key="s", endpoint_url=url, timeouts=timeouts
         )
 
     yield listen
@@ -259,7 +260,7 @@ async def test_a_client_that_leaves_ends_its_calls(before: Any) -> None:
 async def test_a_silent_bedrock_is_not_waited_for(before: Any) -> None:
     bedrock = OneAnswer(lambda *_: _json({"embedding": [1.0]}))
     bedrock.hold = asyncio.Event()
-    backend = await before(bedrock)
+    backend = await before(bedrock, QUICK)
     async with door_before(backend, embedder=backend) as door:
         assert await refused(door) == (504, "upstream_timeout", None)
         assert door.notebook.attempts[0].usage.estimated
@@ -268,7 +269,11 @@ async def test_a_silent_bedrock_is_not_waited_for(before: Any) -> None:
 
 async def test_nobody_there_is_unavailable() -> None:
     backend = BedrockBackend(
-        region="us-east-1", access_key_id="A", secret_access_key="s", endpoint_url="http://127.0.0.1:9", timeouts=QUICK
+        region="us-east-1",
+        access_key_id="A",
+        secret_access_key="s",
+        endpoint_url="http://127.0.0.1:9",
+        timeouts=PATIENT,
     )
     async with door_before(backend, embedder=backend) as door:
         assert await refused(door) == (503, "upstream_connection_error", None)
@@ -286,7 +291,7 @@ async def test_an_answer_cut_in_its_body_may_be_paid() -> None:
     server = await asyncio.start_server(cut, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     backend = BedrockBackend(
-        region="us-east-1", access_key_id="A", secret_access_key="s", endpoint_url=url, timeouts=QUICK
+        region="us-east-1", access_key_id="A", secret_access_key="s", endpoint_url=url, timeouts=PATIENT
     )
     async with server, door_before(backend, embedder=backend) as door:
         assert await refused(door) == (502, "upstream_protocol_error", None)
@@ -299,7 +304,7 @@ async def test_without_credentials_nothing_is_asked(monkeypatch: pytest.MonkeyPa
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    backend = BedrockBackend(region="us-east-1", endpoint_url="http://127.0.0.1:9", timeouts=QUICK)
+    backend = BedrockBackend(region="us-east-1", endpoint_url="http://127.0.0.1:9", timeouts=PATIENT)
     async with door_before(backend, embedder=backend) as door:
         assert await refused(door) == (502, "upstream_auth_error", None)
         assert not door.notebook.attempts
