@@ -13,7 +13,7 @@ from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGat
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
-from llm_gateway.caching.flights import Flight, Flights, Publish, draining
+from llm_gateway.caching.flights import Drains, Flight, Flights, Publish, draining
 from llm_gateway.caching.repeats_contract import KeptAnswer, Named, NoRepeats, Repeats, other_body
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Delta, Generation
@@ -69,11 +69,12 @@ class Gateway:
         self._tell = Telling(observers)
         self._clock = clock
         self._repeats: Repeats = repeats or NoRepeats()
-        self._flights: Flights[Answer] = Flights(drain=drain)
-        self._named: Flights[Answer] = Flights(drain=drain)
+        drains = Drains(allowed=drain)
+        self._flights: Flights[Answer] = Flights(drains)
+        self._named: Flights[Answer] = Flights(drains)
         self._named_bodies: dict[bytes, str] = {}
         self._revocations = Revocations()
-        self._gate.when_revoked(self._revocations.cut)
+        self._gate.when_revoked(self._cut)
         self._remembers = cache.state().enabled
         self._closing = False
         self._under_way = 0
@@ -191,6 +192,12 @@ class Gateway:
         self._tell.step(request_id, "admitted", model=call.model.name, model_id=call.model.invoked_id)
         return Admission(call, request_id, caller, ticket)
 
+    def _cut(self, key_id: str) -> None:
+        """Ends what a revoked key has under way, also what goes on though its callers have left."""
+        self._named.drain_none_of(key_id)
+        self._flights.drain_none_of(key_id)
+        self._revocations.cut(key_id)
+
     def _permitted(self, asked: str, caller: Caller) -> ResolvedModel:
         if self._closing:
             raise draining()
@@ -239,7 +246,7 @@ class Gateway:
                 self._named_bodies.pop(seat, None)
 
         self._named_bodies[seat] = named.body
-        mine = self._named.start(launch, seat)
+        mine = self._named.start(launch, seat, admission.caller.key_id)
         return await _ride(mine, on_deltas)
 
     async def _ask_once(
@@ -262,7 +269,7 @@ class Gateway:
                 await self._cache.put(fingerprint, answer.completion, label_of(admission))
             return answer
 
-        flight = self._flights.start(launch, fingerprint)
+        flight = self._flights.start(launch, fingerprint, admission.caller.key_id)
         return flight
 
     async def _ask(
@@ -281,7 +288,7 @@ class Gateway:
         try:
             stream = await self._backend.open(call)
             async for batch in stream:
-                publish(batch)
+                await publish(batch)
             completion = stream.completion()
             paid.append(Paid(completion.usage, "client_disconnect" if is_abandoned() else "ok", completion))
             keeping = self._keeping(named, completion)

@@ -3,10 +3,13 @@
 A flight runs in a task of its own, so that one caller's leaving does not end it. When the last caller has left it is
 cancelled; or it goes on for a while, that its end may tell what it cost (``drain``). Whoever joins late gets first what
 has arrived so far.
+
+Nobody waits for a slower reader, but the model's connection waits for the fastest one: what has arrived and was not
+read by anybody is bounded, unless somebody waits for the whole.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -15,16 +18,57 @@ from llm_gateway.domain.errors import Overloaded
 
 Landed = TypeVar("Landed")
 Deltas = Sequence[Delta]
-Publish = Callable[[Deltas], None]
+Publish = Callable[[Deltas], Awaitable[None]]
+"""Gives a batch to who waits for it; returns when the next may come."""
 
 
 MOST_DRAINS = 32
-_LONGEST_DRAIN_S = 60.0
+LONGEST_DRAIN_S = 60.0
+_MOST_UNREAD = 2  # batches of what one read off the connection gave, some hundred KiB of the wire at the most
 
 
 def draining() -> Overloaded:
     """The gateway stops."""
     return Overloaded("the gateway is shutting down; ask again in a moment", code="draining", retry_after_s=1)
+
+
+class Drains:
+    """The flights that go on though nobody waits for them: at most ``MOST_DRAINS`` at once, ``longest_s`` each. One for
+    all tables."""
+
+    def __init__(self, *, allowed: bool, longest_s: float = LONGEST_DRAIN_S) -> None:
+        self._allowed = allowed
+        self._longest_s = longest_s
+        self._timers: dict[object, asyncio.TimerHandle] = {}
+
+    def __len__(self) -> int:
+        return len(self._timers)
+
+    def begin(self, flight: object, end: Callable[[], None]) -> bool:
+        """Whether it may go on; if so ``end`` ends it when its time is over."""
+        if not self._allowed or len(self._timers) >= MOST_DRAINS:
+            return False
+        self._timers[flight] = asyncio.get_running_loop().call_later(self._longest_s, end)
+        return True
+
+    def stop(self, flight: object) -> None:
+        """It has ended, or somebody waits for it again."""
+        timer = self._timers.pop(flight, None)
+        if timer is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        """No more from now on."""
+        self._allowed = False
+
+
+class _Reader:
+    """One caller who wants the deltas: how many batches it was given."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen = 0
 
 
 class Flight(Generic[Landed]):
@@ -36,10 +80,14 @@ class Flight(Generic[Landed]):
         "_batches",
         "_flights",
         "_landings",
+        "_may_drain",
         "_passengers",
+        "_readers",
+        "_room",
         "_task",
         "fingerprint",
         "is_abandoned",
+        "owner",
     )
 
     def __init__(
@@ -47,21 +95,41 @@ class Flight(Generic[Landed]):
         launch: Callable[[Publish], Coroutine[Any, Any, Landed]],
         flights: "Flights[Landed]",
         fingerprint: bytes | None,
+        owner: str | None,
     ) -> None:
         self.fingerprint = fingerprint
+        self.owner = owner
         self.is_abandoned = False
         self._flights = flights
         self._batches: list[Deltas] = []
         self._arrival: asyncio.Event | None = None  # made by the first who waits for deltas
+        self._room: asyncio.Event | None = None  # made when the readers are first waited for
+        self._readers: list[_Reader] = []
+        self._may_drain = True
         self._passengers = 0
         self._landings: list[asyncio.Future[None]] = []  # of those who wait; asyncio.shield costs three times that
         self._task = asyncio.get_running_loop().create_task(launch(self._publish))
         self._task.add_done_callback(self._end)
 
-    def _publish(self, deltas: Deltas) -> None:
+    async def _publish(self, deltas: Deltas) -> None:
         self._batches.append(deltas)
         if self._arrival is not None:
             self._arrival.set()
+        while self._is_far_ahead():
+            room = self._room = self._room or asyncio.Event()
+            room.clear()
+            await room.wait()
+
+    def _is_far_ahead(self) -> bool:
+        """Of its fastest reader, and of everybody: who only waits for the whole is not held up."""
+        readers = self._readers
+        if not readers or self._passengers > len(readers):
+            return False
+        return len(self._batches) - max([reader.seen for reader in readers]) > _MOST_UNREAD
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
 
     def _end(self, task: asyncio.Future[Landed]) -> None:
         self._flights.ended(self)
@@ -75,16 +143,22 @@ class Flight(Generic[Landed]):
 
     async def deltas(self) -> AsyncGenerator[Deltas]:
         """Batches from the first on; ends with the flight, whatever its end. Nobody waits for a slower reader."""
-        seen = 0
+        reader = _Reader()
         arrival = self._arrival = self._arrival or asyncio.Event()
-        while True:
-            while seen < len(self._batches):
-                yield self._batches[seen]
-                seen += 1
-            if self._task.done():
-                return
-            arrival.clear()
-            await arrival.wait()
+        self._readers.append(reader)
+        try:
+            while True:
+                while reader.seen < len(self._batches):
+                    reader.seen += 1
+                    self._make_room()
+                    yield self._batches[reader.seen - 1]
+                if self._task.done():
+                    return
+                arrival.clear()
+                await arrival.wait()
+        finally:
+            self._readers.remove(reader)
+            self._make_room()
 
     async def landed(self) -> Landed:
         """The flight's result, or the error it ended with: ``draining`` where the gateway ended it."""
@@ -99,6 +173,8 @@ class Flight(Generic[Landed]):
     def __enter__(self) -> None:
         self._passengers += 1
         self.is_abandoned = False
+        self._flights.drains.stop(self)
+        self._make_room()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -107,10 +183,13 @@ class Flight(Generic[Landed]):
         if self._passengers > 0 or self._task.done():
             return
         self.is_abandoned = True
-        if self._flights.may_drain_another():
-            timer = asyncio.get_running_loop().call_later(_LONGEST_DRAIN_S, self._task.cancel)
-            self._task.add_done_callback(lambda _: timer.cancel())
-        else:
+        if not self._may_drain or not self._flights.drains.begin(self, self.cancel):
+            self.cancel()
+
+    def never_drain(self) -> None:
+        """It ends as soon as nobody waits for it, which may be now."""
+        self._may_drain = False
+        if self.is_abandoned:
             self.cancel()
 
     def cancel(self) -> None:
@@ -124,12 +203,11 @@ class Flight(Generic[Landed]):
 
 
 class Flights(Generic[Landed]):
-    """The answers on their way, by fingerprint. With ``drain`` those that nobody waits for go on, at most
-    ``MOST_DRAINS`` at once and a minute each; without it, and beyond that, they end at once."""
+    """The answers on their way, by fingerprint. Those that nobody waits for end at once where ``drains`` does not take
+    them."""
 
-    def __init__(self, *, drain: bool = False) -> None:
-        self._drain = drain
-        self._closing = False
+    def __init__(self, drains: Drains | None = None) -> None:
+        self.drains = Drains(allowed=False) if drains is None else drains
         self._shared: dict[bytes, Flight[Landed]] = {}
         self._all: set[Flight[Landed]] = set()
 
@@ -138,11 +216,15 @@ class Flights(Generic[Landed]):
         return self._shared.get(fingerprint)
 
     def start(
-        self, launch: Callable[[Publish], Coroutine[Any, Any, Landed]], fingerprint: bytes | None
+        self,
+        launch: Callable[[Publish], Coroutine[Any, Any, Landed]],
+        fingerprint: bytes | None,
+        owner: str | None = None,
     ) -> Flight[Landed]:
-        """A new flight; others find it under ``fingerprint``, nobody where that is ``None``."""
+        """A new flight; others find it under ``fingerprint``, nobody where that is ``None``. ``owner`` is the id of the
+        key that pays for it."""
 
-        flight = Flight(launch, self, fingerprint)
+        flight = Flight(launch, self, fingerprint, owner)
         self._all.add(flight)
         if fingerprint is not None:
             self._shared[fingerprint] = flight
@@ -156,16 +238,18 @@ class Flights(Generic[Landed]):
     def ended(self, flight: Flight[Landed]) -> None:
         """It is not on its way any more."""
         self.forget(flight)
+        self.drains.stop(flight)
         self._all.discard(flight)
 
-    def may_drain_another(self) -> bool:
-        """Whether a flight that was just abandoned may go on."""
-        draining = sum([flight.is_abandoned for flight in self._all])
-        return self._drain and not self._closing and draining <= MOST_DRAINS
+    def drain_none_of(self, owner: str) -> None:
+        """What this key pays for ends as soon as nobody waits for it."""
+        for flight in list(self._all):
+            if flight.owner == owner:
+                flight.never_drain()
 
     async def aclose(self) -> None:
         """Cancels what is still on its way and waits until it has been settled."""
-        self._closing = True
+        self.drains.close()
         flights = list(self._all)
         for flight in flights:
             flight.cancel()

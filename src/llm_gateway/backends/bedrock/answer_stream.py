@@ -91,7 +91,7 @@ class StreamedAnswer:
         """
         self._first = await self._next_batch(until_any_event=True)
         if self._completion is None and self._failure is None:
-            self._watchdog = Watchdog(self._loop, self._next_deadline(), self._response.close)
+            self._watchdog = Watchdog(self._loop, self._next_deadline(), self._total_at, self._response.close)
 
     def __aiter__(self) -> AsyncIterator[Sequence[Delta]]:
         return self
@@ -99,11 +99,20 @@ class StreamedAnswer:
     async def __anext__(self) -> Sequence[Delta]:
         if self._first:
             deltas, self._first = self._first, []
-            return deltas
-        deltas = await self._next_batch(until_any_event=False)
-        if deltas:
-            return deltas
-        raise StopAsyncIteration
+        else:
+            self._listen()
+            deltas = await self._next_batch(until_any_event=False)
+        if not deltas:
+            raise StopAsyncIteration
+        if self._watchdog is not None:
+            self._watchdog.is_held = True
+        return deltas
+
+    def _listen(self) -> None:
+        """From now on silence counts, if it did not: a reader may have taken its time."""
+        if self._watchdog is not None and self._watchdog.is_held:
+            self._watchdog.is_held = False
+            self._watchdog.deadline = self._next_deadline()
 
     def completion(self) -> Completion:
         """The whole answer; only after the iteration ended by itself."""
