@@ -16,6 +16,7 @@ from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.telemetry.logs import flush_logs
 
 if TYPE_CHECKING:
+    from llm_gateway.surfaces.bounded_connection import BoundedConnection
     from llm_gateway.surfaces.under_way import UnderWay
 
 _LEAVE_S = 2  # for the connections that are left when it stops
@@ -148,6 +149,18 @@ def _tell_where(app: App, host: str, bound: socket.socket) -> None:
         say(f"llm-gateway listens on {address}")
 
 
+def _connections(app: App) -> "type[BoundedConnection]":
+    from llm_gateway.surfaces.bounded_connection import ConnectionLimits, connections_within
+
+    settings = app.settings
+    limits = ConnectionLimits(
+        max_head_bytes=settings.max_header_bytes,
+        read_s=settings.body_read_timeout,
+        write_s=settings.slow_reader_timeout,
+    )
+    return connections_within(limits)
+
+
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
     """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it.
 
@@ -184,6 +197,7 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
 
     config = uvicorn.Config(
         site,
+        http=_connections(app),
         log_config=None,
         access_log=False,
         server_header=False,

@@ -156,7 +156,11 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(64, ge=8, le=200, description="Deepest nesting of such a body.")
     max_messages: int = Field(10_000, ge=1, description="Most messages of one request to /v1.")
     max_tools: int = Field(512, ge=1, description="Most tools of one request to /v1.")
-    body_read_timeout: float = Field(30, gt=0, description="Longest wait for a whole body, seconds.")
+    max_header_bytes: int = Field(65_536, ge=4096, description="Largest head of a request over HTTP, bytes.")
+    body_read_timeout: float = Field(30, gt=0, description="Longest wait for a whole head, and a whole body, seconds.")
+    slow_reader_timeout: float = Field(
+        20, gt=0, description="How long a caller may take none of the bytes that wait for it, seconds; then it is cut."
+    )
     mcp_max_sessions: int = Field(
         10_000,
         ge=0,
@@ -261,7 +265,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("cache_ttl", "bedrock_connect_timeout", "bedrock_first_event_timeout"),
         *("bedrock_idle_timeout", "bedrock_total_timeout", "body_read_timeout", "drain_timeout"),
-        *("queue_max_wait", "mcp_session_idle_timeout", "redis_timeout"),
+        *("queue_max_wait", "mcp_session_idle_timeout", "redis_timeout", "slow_reader_timeout"),
     )
     @classmethod
     def _finite(cls, given: float) -> float:

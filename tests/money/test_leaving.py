@@ -97,10 +97,9 @@ async def test_a_revoked_keys_stream_is_ended_and_never_drained(
 ) -> None:
     kept, may_leave = Kept(tmp_path), asyncio.Event()
     key = {"authorization": f"Bearer {await kept.new_key('--name', 'bar')}"}
+    moment = "on a stream that is silent"
     async with kept.gateway(sandbox, ON_DISCONNECT="drain") as (running, http):
-        leaving = asyncio.ensure_future(
-            leave(http, running.url, "one", "on a stream that is silent", may_leave, [], key)
-        )
+        leaving = asyncio.ensure_future(leave(http, running.url, "one", moment, may_leave, [], key))
         await until(lambda: sandbox.open_now == 1, 30)
         if has_left:
             may_leave.set()

@@ -119,9 +119,7 @@ def stream_error_of(fault: Fault, asked: Asked, spent: Usage) -> GatewayError:
 def no_connection_error(asked: Asked, *, was_sent: bool) -> BackendUnavailable:
     """The connection was refused, or lost after the request had gone out."""
     if was_sent:
-        return ConnectionLost(
-            "the connection to Bedrock was lost before an answer came; ask again", model=asked.model, retry_after_s=1.0
-        )
+        return ConnectionLost("the connection to Bedrock was lost before an answer came; ask again", model=asked.model)
     return BackendUnavailable(
         "the connection to Bedrock was refused; check the region, the endpoint, the network and the proxy settings",
         model=asked.model,
