@@ -24,9 +24,9 @@ from fastmcp import Client
 from converse_words import Json, NotInTheseWords, Said, chat_body, mcp_arguments, messages_body, recorded_answer
 from facts_prices import FACTS, PriceTable
 from llm_gateway.app import create_app
-from llm_gateway.sandbox.asked import read_path
+from llm_gateway.sandbox.asked import Asked, read_path
 from llm_gateway.sandbox.plays import Send
-from llm_gateway.sandbox.replay import Recording, play_again, read_exchange
+from llm_gateway.sandbox.replay import Recording, load, play_again, read_exchange
 from llm_gateway.settings import Settings
 
 REGION = "us-east-1"
@@ -327,6 +327,11 @@ async def heard_through(stage: Stage, door: Door, exchange: Json) -> tuple[Heard
     return await ask(stage, words(model, in_plain_words(body))), why
 
 
+def sought(exchange: Json, body: Json) -> Asked:
+    """What the gateway sent, as the sandbox gets it when it plays recordings."""
+    return Asked("ConverseStream", exchange["model_id"], body)
+
+
 def merged(turns: list[Json]) -> list[Json]:
     """Turns of one speaker in a row as the one turn that Bedrock wants."""
     found: list[Json] = []
@@ -393,7 +398,7 @@ def misbooked(told: Said, heard: Heard, row: sqlite3.Row, prices: PriceTable) ->
 async def test_every_exchange_comes_out_as_it_was_recorded(name: str, traffic: Path, tmp_path: Path) -> None:
     if not FACTS.is_file():
         pytest.skip(f"no price table at {FACTS}")
-    prices, door = PriceTable(), DOORS[name]
+    prices, door, library = PriceTable(), DOORS[name], load(traffic / "exchanges")
     wrong: dict[str, list[str]] = {}
     plain: dict[str, str] = {}
     count = 0
@@ -405,6 +410,8 @@ async def test_every_exchange_comes_out_as_it_was_recorded(name: str, traffic: P
             if why is not None:
                 plain[exchange_id] = why
             found = list(differences(exchange, heard, door, stage.booked(heard.request_id), prices))
+            if why is None and library.play(sought(exchange, stage.upstream.asked[-1])).status == 404:
+                found.append("the sandbox finds no recording of what was sent")
             if name == "MCP" and why is None:
                 found += unfaithful(exchange, stage.upstream.asked[-1])
             if why is not None and why.startswith("refused") and exchange["response"]["status"] == 200:

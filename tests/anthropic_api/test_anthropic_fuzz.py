@@ -4,11 +4,12 @@ import copy
 import json
 import random
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from anthropic_house import CLOCK, PIXEL, WEATHER, Street, ask
+from anthropic_house import CLOCK, PIXEL, WEATHER, Street, ask, open_street
 
 from fuzzing import fuzzed, side_by_side
 
@@ -89,6 +90,13 @@ def mutated(dice: random.Random) -> bytes:
             at[last] = copy.deepcopy(dice.choice(STRANGE))
     written = json.dumps(body, ensure_ascii=dice.random() < 0.5).encode()
     return written if raw is None else written.replace(b'"@raw@"', raw, 1)
+
+
+@pytest.fixture
+async def street() -> AsyncIterator[Street]:
+    """With all the time a busy machine may need."""
+    async with open_street(bedrock_first_event_timeout=120.0, bedrock_idle_timeout=120.0) as opened:
+        yield opened
 
 
 @pytest.mark.timeout(3600)

@@ -414,3 +414,9 @@ def test_what_lies_in_s3_is_left_for_bedrock_to_fetch() -> None:
 
 def _picture_part(url: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def test_a_blank_part_still_ends_the_prefix_it_was_to_end() -> None:
+    kept = {"type": "text", "text": "\n", "cache_control": {"type": "ephemeral"}}
+    (turn,) = turns({"role": "user", "content": [{"type": "text", "text": "Long"}, kept, kept]})
+    assert turn.content == (Text("Long"), CachePoint())

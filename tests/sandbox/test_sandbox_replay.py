@@ -182,3 +182,23 @@ async def test_the_checks_take_what_bedrock_took(traffic, wire):
         if status == 400:
             assert heard.status == 400
     assert len(refused) <= 1
+
+
+def test_a_recording_is_found_by_what_was_said_in_other_words(tmp_path):
+    call = {"toolUse": {"toolUseId": "t", "name": "f", "input": {"a": 1}}}
+    result = {"toolUseId": "t", "content": [{"json": {"b": [1]}}], "status": "success"}
+    said = [
+        {"role": "user", "content": [{"text": "One. "}, {"text": "Two."}, {"cachePoint": {"type": "default"}}]},
+        {"role": "assistant", "content": [{"text": "Look:"}, call]},
+        {"role": "user", "content": [{"toolResult": result}]},
+    ]
+    write(tmp_path, "a", "converse", ANSWER, asked={"messages": said})
+    other = [
+        {"role": "user", "content": [{"text": "One. "}]},
+        {"role": "user", "content": [{"text": "Two."}]},
+        {"role": "assistant", "content": [call, {"text": "Look:"}]},
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "t", "content": [{"text": '{"b":[1]}'}]}}]},
+    ]
+    library = load(tmp_path)
+    assert library.play(Asked("Converse", NOVA, {"messages": other})).status == 200
+    assert library.play(Asked("Converse", NOVA, {"messages": [*other, *said[:1]]})).status == 404

@@ -1,7 +1,8 @@
 """Plays recorded exchanges again: the recorded bytes for the recorded request, or the same answer in the other form.
 
 A recording is a JSON file with `request {path, body}` and `response {status, headers, body | body_raw | body_base64}`.
-Several recordings of one request are played in the order of their file names; then the last one repeats.
+Several recordings of one request are played in the order of their file names; then the last one repeats. A request that
+was not recorded to the letter gets what was recorded for the same messages, or the same conversation in other words.
 """
 
 import base64
@@ -16,6 +17,7 @@ from llm_gateway.sandbox.asked import Asked, read_path
 from llm_gateway.sandbox.events import events_of, whole_of
 from llm_gateway.sandbox.fault_plays import EXCEPTIONS
 from llm_gateway.sandbox.frames import EVENT_STREAM, event_frame, split_frames
+from llm_gateway.sandbox.likeness import said_by
 from llm_gateway.sandbox.plays import Play, Send
 from llm_gateway.sandbox.refusals import Refusal
 from llm_gateway.sandbox.wire_json import Json, as_object, as_text, canonical, dump
@@ -52,6 +54,7 @@ class Library:
 
     exact: dict[tuple[str, str, bytes], _Shelf] = field(default_factory=dict[tuple[str, str, bytes], _Shelf])
     alike: dict[tuple[str, str, bytes], _Shelf] = field(default_factory=dict[tuple[str, str, bytes], _Shelf])
+    said: dict[tuple[str, str, bytes], _Shelf] = field(default_factory=dict[tuple[str, str, bytes], _Shelf])
     models: set[str] = field(default_factory=set[str])
     skipped: int = 0
 
@@ -62,15 +65,19 @@ class Library:
         if recording.operation in _OTHER_FORM:
             alike = (recording.operation, model_id, _words_of(body))
             self.alike.setdefault(alike, _Shelf()).recordings.append(recording)
+            said = (recording.operation, model_id, said_by(body))
+            self.said.setdefault(said, _Shelf()).recordings.append(recording)
 
     def rewind(self) -> None:
-        for shelf in (*self.exact.values(), *self.alike.values()):
+        for shelf in (*self.exact.values(), *self.alike.values(), *self.said.values()):
             shelf.played = 0
 
     def play(self, asked: Asked) -> Play:
         """The recorded answer; a 404 that names the closest recorded model when nothing fits."""
         other = _OTHER_FORM.get(asked.operation, asked.operation)
-        for shelves, key in ((self.exact, canonical(asked.body)), (self.alike, _words_of(asked.body))):
+        keys = ((self.exact, canonical), (self.alike, _words_of), (self.said, said_by))
+        for shelves, key_of in keys:
+            key = key_of(asked.body)
             for operation in (asked.operation, other):
                 shelf = shelves.get((operation, asked.model_id, key))
                 if shelf is not None:

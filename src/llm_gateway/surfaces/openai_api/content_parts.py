@@ -43,11 +43,10 @@ class Reader:
             part = an_object(item, where)
             kind = a_word(part.get("type"), f"{where}.type", tuple(allowed))
             block = allowed[kind](self, part, where)
-            if block is None:
-                continue
-            blocks.append(block)
+            if block is not None:
+                blocks.append(block)
             point = cache_point(part.get("cache_control"), f"{where}.cache_control")
-            if point is not None:
+            if point is not None and blocks and not isinstance(blocks[-1], CachePoint):
                 blocks.append(point)
         return blocks
 
