@@ -6,7 +6,6 @@ settled before its answer reaches anybody, and it is settled for broken and aban
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 
 from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate
@@ -223,9 +222,9 @@ class Gateway:
             flight = self._flights.find(fingerprint)
             if flight is not None:
                 self._tell.step(admission.request_id, "joined_equal_request")
-                answer = await _ride(flight, on_deltas)
+                answer = await flight.ride(on_deltas)
                 return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
-        return await _ride(self._depart(admission, fingerprint), on_deltas)
+        return await self._depart(admission, fingerprint).ride(on_deltas)
 
     async def _answer_once(self, admission: Admission, name: str, on_deltas: OnDeltas | None) -> Answer:
         """Under a name of the caller's own: asked again, the answer that was paid for comes back."""
@@ -236,7 +235,7 @@ class Gateway:
         if flight is not None:
             if self._named_bodies.get(seat) != named.body:
                 raise other_body(name)
-            answer = await _ride(flight, on_deltas)
+            answer = await flight.ride(on_deltas)
             return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
 
         async def launch(publish: Publish) -> Answer:
@@ -247,7 +246,7 @@ class Gateway:
 
         self._named_bodies[seat] = named.body
         mine = self._named.start(launch, seat, admission.caller.key_id)
-        return await _ride(mine, on_deltas)
+        return await mine.ride(on_deltas)
 
     async def _ask_once(
         self, admission: Admission, named: Named, publish: Publish, is_abandoned: Callable[[], bool]
@@ -394,13 +393,3 @@ class Gateway:
         await self.end_calls()
         await self._backend.aclose()
         await self._fetcher.aclose()
-
-
-async def _ride(flight: Flight[Answer], on_deltas: OnDeltas | None) -> Answer:
-    """Waits for a flight; leaving it, for whatever reason, ends it when nobody else waits."""
-    with flight:
-        if on_deltas is not None:
-            async with aclosing(flight.deltas()) as batches:
-                async for batch in batches:
-                    await on_deltas(batch)
-        return await flight.landed()

@@ -10,6 +10,7 @@ read by anybody is bounded, unless somebody waits for the whole.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -159,6 +160,15 @@ class Flight(Generic[Landed]):
         finally:
             self._readers.remove(reader)
             self._make_room()
+
+    async def ride(self, on_deltas: Callable[[Deltas], Awaitable[None]] | None) -> Landed:
+        """Waits for the landing; leaving it, for whatever reason, ends the flight when nobody else waits."""
+        with self:
+            if on_deltas is not None:
+                async with aclosing(self.deltas()) as batches:
+                    async for batch in batches:
+                        await on_deltas(batch)
+            return await self.landed()
 
     async def landed(self) -> Landed:
         """The flight's result, or the error it ended with: ``draining`` where the gateway ended it."""
