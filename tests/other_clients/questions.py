@@ -2,6 +2,8 @@
 
 import base64
 
+from pydantic import BaseModel
+
 HELLO = "Say: Good morning."
 ONE_TOOL = '[[tool:get_weather {"city": "Paris"}]] What is the weather?'
 ALL_TOOLS = "[[tools]] The weather and the time?"
@@ -24,6 +26,23 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "model-timeout": (504, "upstream_timeout"),
 }
 CUTS = ("exception-mid", "crc", "cut-frame", "no-stop", "reset-mid")  # the stream breaks off after half the answer
+
+
+class Weather(BaseModel):
+    """How it is outside."""
+
+    city: str
+    degrees: int
+
+
+def get_weather(city: str) -> str:
+    """The weather of a city."""
+    return RAIN
+
+
+def get_time() -> str:
+    """The time of day."""
+    return NOON
 
 
 def fault(name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import questions
 from listener import Listener
 from questions import (
     ADAPTIVE_MODEL,
@@ -19,6 +20,7 @@ from questions import (
     RAIN,
     REFUSALS,
     THINKING_MODEL,
+    Weather,
     fault,
 )
 from readme_program import run_shown
@@ -31,21 +33,8 @@ from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
-from pydantic import BaseModel
 
-
-@tool
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return RAIN
-
-
-@tool
-def get_time() -> str:
-    """The time of day."""
-    return NOON
-
-
+get_weather, get_time = tool(questions.get_weather), tool(questions.get_time)
 TOOLS = {"get_weather": get_weather, "get_time": get_time}
 
 
@@ -107,13 +96,6 @@ def test_a_picture_arrives_at_the_model(v1: str, bedrock: str) -> None:
         model(v1).invoke([HumanMessage([{"type": "text", "text": "What is this?"}, picture])])
         block = asked_of_bedrock(bedrock)[-1]["messages"][0]["content"][1]
         assert block["image"] == {"format": "png", "source": {"bytes": PNG_TEXT}}
-
-
-class Weather(BaseModel):
-    """How it is outside."""
-
-    city: str
-    degrees: int
 
 
 @pytest.mark.parametrize("name", [PLAIN_MODEL, THINKING_MODEL])

@@ -22,6 +22,8 @@ from questions import (
     REFUSALS,
     THINKING_MODEL,
     fault,
+    get_time,
+    get_weather,
 )
 from readme_program import run_shown
 from served import asked_of_bedrock
@@ -29,16 +31,6 @@ from served import asked_of_bedrock
 llm = pytest.importorskip("llm", reason="llm is not installed here; run `make clients`")
 
 import openai
-
-
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return RAIN
-
-
-def get_time() -> str:
-    """The time of day."""
-    return NOON
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ from questions import (
     RAIN,
     REFUSALS,
     THINKING_MODEL,
+    Weather,
     fault,
+    get_time,
+    get_weather,
 )
 from readme_program import run_shown
 from served import asked_of_bedrock
@@ -28,22 +31,11 @@ from served import asked_of_bedrock
 pytest.importorskip("pydantic_ai", reason="pydantic-ai-slim is not installed here; run `make clients`")
 
 from openai import AsyncOpenAI
-from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, ModelHTTPError, NativeOutput, ToolOutput
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ThinkingPart
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
-
-
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return RAIN
-
-
-def get_time() -> str:
-    """The time of day."""
-    return NOON
 
 
 def agent(v1: str, name: str = PLAIN_MODEL, **more: Any) -> Agent[None, Any]:
@@ -90,13 +82,6 @@ def test_a_picture_arrives_at_the_model(v1: str, bedrock: str) -> None:
     run(agent(v1), ["What is this?", BinaryContent(PNG, media_type="image/png")], stream=False)
     block = asked_of_bedrock(bedrock)[-1]["messages"][0]["content"][1]
     assert block["image"] == {"format": "png", "source": {"bytes": PNG_TEXT}}
-
-
-class Weather(BaseModel):
-    """How it is outside."""
-
-    city: str
-    degrees: int
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import questions
 from listener import Listener
 from questions import (
     ADAPTIVE_MODEL,
@@ -20,6 +21,7 @@ from questions import (
     RAIN,
     REFUSALS,
     THINKING_MODEL,
+    Weather,
     fault,
 )
 from readme_program import run_shown
@@ -28,22 +30,11 @@ from served import asked_of_bedrock
 pytest.importorskip("strands", reason="strands-agents is not installed here; run `make clients`")
 
 import openai
-from pydantic import BaseModel
 from strands import Agent, tool
 from strands.models.openai import OpenAIModel
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
 
-
-@tool
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return RAIN
-
-
-@tool
-def get_time() -> str:
-    """The time of day."""
-    return NOON
+get_weather, get_time = tool(questions.get_weather), tool(questions.get_time)
 
 
 def model(v1: str, name: str = PLAIN_MODEL, *, stream: bool = True, **params: Any) -> OpenAIModel:
@@ -87,13 +78,6 @@ def test_a_picture_arrives_at_the_model(v1: str, bedrock: str) -> None:
     agent(v1)([{"text": "What is this?"}, {"image": {"format": "png", "source": {"bytes": PNG}}}])
     block = asked_of_bedrock(bedrock)[-1]["messages"][0]["content"][1]
     assert block["image"] == {"format": "png", "source": {"bytes": PNG_TEXT}}
-
-
-class Weather(BaseModel):
-    """How it is outside."""
-
-    city: str
-    degrees: int
 
 
 @pytest.mark.parametrize("stream", [False, True])
