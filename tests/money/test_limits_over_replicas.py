@@ -128,10 +128,15 @@ async def test_with_redis_silent_requests_go_on(sandbox: Sandbox, tmp_path: Path
 async def test_a_gateway_starts_without_its_redis(sandbox: Sandbox, tmp_path: Path) -> None:
     with redis_here() as redis:
         redis.stop()
-        async with replicas(sandbox, tmp_path, redis, 1) as (running, http):
+        async with replicas(sandbox, tmp_path, redis, 1, CACHE_ENABLED="true") as (running, http):
             key = await new_key(http, running, "bar", rpm=9)
             told = Counter([(await chat(http, running[0].url, key))[0] for _ in range(5)])
             assert told == {200: 3, 429: 2}
+            strict = await new_key(http, running, "strict", rpm=9, strict=True)
+            refused, headers = await chat(http, running[0].url, strict)
+            assert (refused, headers["retry-after"]) == (503, "2")
+            async with http.post(f"{running[0].url}/admin/cache/flush", json={}, headers=ADMIN) as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (503, "cache_unavailable")
             redis.start()
             async with asyncio.timeout(60):
                 while not running[0].log("redis_back"):

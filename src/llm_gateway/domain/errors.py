@@ -243,7 +243,8 @@ class IdempotencyConflict(CallerError):
 class Overloaded(GatewayError):
     """The gateway itself cannot take the request now: ``overloaded``, ``draining`` while it stops,
     ``ledger_unavailable`` where what it costs could not be written down, ``auth_backend_unavailable`` where keys cannot
-    be read. Nothing was asked of a model."""
+    be read, ``limits_unavailable`` where replicas cannot count a strict limit together, ``cache_unavailable``. Nothing
+    was asked of a model."""
 
     default_code = "overloaded"
     default_retryable = True

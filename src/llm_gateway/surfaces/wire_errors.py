@@ -44,6 +44,8 @@ CODES: Mapping[str, tuple[int, str]] = {
     "price_unknown": (429, "insufficient_quota"),
     "ledger_unavailable": (503, "server_error"),
     "auth_backend_unavailable": (503, "server_error"),
+    "limits_unavailable": (503, "server_error"),
+    "cache_unavailable": (503, "server_error"),
     "overloaded": (503, "server_error"),
     "draining": (503, "server_error"),
     INTERNAL: (500, "server_error"),
