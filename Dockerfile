@@ -20,6 +20,7 @@ RUN pip --python /app/bin/python install --no-compile --require-hashes --no-deps
 
 COPY pyproject.toml README.md LICENSE ./
 COPY src/llm_gateway src/llm_gateway
+COPY for_agents for_agents
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /build/dist . \
  && pip --python /app/bin/python install --no-compile --no-deps --no-index /build/dist/*.whl
 

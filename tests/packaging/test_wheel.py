@@ -24,7 +24,9 @@ def test_the_wheel_holds_the_package_whole_and_nothing_else(wheel: Path) -> None
     assert {str(file.relative_to(ROOT / "src")) for file in files} <= held
     assert "llm_gateway/py.typed" in held
     assert any(name.startswith("llm_gateway/catalog/cards/") for name in held)
-    assert {name.partition("/")[0].partition("-")[0] for name in held} == {"llm_gateway", "bedrock_llm_gateway"}
+    assert "for_agents/llm_node.py" in held
+    kinds = {name.partition("/")[0].partition("-")[0] for name in held}
+    assert kinds == {"llm_gateway", "for_agents", "bedrock_llm_gateway"}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in held)
 
 

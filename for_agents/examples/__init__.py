@@ -1,0 +1,1 @@
+"""Complete graphs, each a program: ``python -m for_agents.examples.NAME --sandbox``."""

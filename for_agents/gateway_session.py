@@ -1,0 +1,137 @@
+"""One MCP session in a task of its own, what its end means, and how a server is started here."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from mcp import Client, MCPError
+
+try:
+    from for_agents.gateway_answers import GatewayError, GatewayUnavailable, as_error
+except ImportError:  # used from inside the folder
+    from gateway_answers import GatewayError, GatewayUnavailable, as_error  # type: ignore[no-redef]
+
+_START_S = 60.0
+
+
+class Lost(Exception):
+    """The session is of no use any more."""
+
+
+class Session:
+    """One MCP session, in a task of its own: what is opened in a task has to be closed in it."""
+
+    def __init__(self, transport: Callable[[AsyncExitStack], Awaitable[Any]]) -> None:
+        self._transport = transport
+        self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
+        self._ends = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.is_lost = False
+
+    async def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._live())
+        try:
+            async with asyncio.timeout(_START_S):
+                await asyncio.shield(self._ready)
+        except TimeoutError:
+            await self.aclose()
+            raise unavailable(f"the gateway did not answer within {_START_S:.0f} s") from None
+
+    async def call(self, name: str, arguments: dict[str, Any], timeout_s: float, progress: Any) -> Any:
+        client, task = self._ready.result(), self._task
+        if task is None or task.done():
+            self.is_lost = True
+            raise Lost("the session has ended")
+        asking = asyncio.ensure_future(
+            client.call_tool(name, arguments, read_timeout_seconds=timeout_s, progress_callback=progress)
+        )
+        try:
+            await asyncio.wait({asking, task}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                self.is_lost = True
+                raise Lost("the session ended")
+            return asking.result()
+        except MCPError as refused:
+            if _is_loss(refused):
+                self.is_lost = True
+                raise Lost(str(refused)) from refused
+            raise _as_protocol_error(refused) from refused
+        except (OSError, RuntimeError, EOFError, TimeoutError) as broken:
+            self.is_lost = True
+            raise Lost(type(broken).__name__) from broken
+        finally:
+            if not asking.done():
+                asking.cancel()
+                await asyncio.wait({asking})
+
+    async def aclose(self) -> None:
+        self.is_lost = True
+        self._ends.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=20)
+            self._task.cancel()
+
+    async def _live(self) -> None:
+        try:
+            async with AsyncExitStack() as stack:
+                client = await stack.enter_async_context(Client(await self._transport(stack)))
+                self._ready.set_result(client)
+                await self._ends.wait()
+        except BaseException as ended:  # told to whoever waits for the start; later calls see that the task has ended
+            if not self._ready.done():
+                self._ready.set_exception(_why_not(ended))
+                self._ready.exception()
+            if isinstance(ended, asyncio.CancelledError):
+                raise
+        finally:
+            self.is_lost = True
+
+
+def server_command(*words: str) -> tuple[str, ...]:
+    """``llm-gateway WORDS``, as it is installed here: beside this Python, or on the PATH.
+
+    Raises:
+        GatewayUnavailable: it is not installed.
+    """
+    beside = Path(sys.executable).with_name("llm-gateway")
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("llm-gateway")
+    if found is None:
+        raise unavailable(
+            "the command llm-gateway was not found; install the gateway, name it with command=[…], or give the url of "
+            "one that runs (LLM_GATEWAY_URL)"
+        )
+    return (found, *words)
+
+
+def unavailable(message: str) -> GatewayUnavailable:
+    return GatewayUnavailable(message, code="gatewayunavailable", retryable=True)
+
+
+def _why_not(ended: BaseException) -> GatewayError:
+    """Why a session did not come about, in words."""
+    innermost = ended
+    while isinstance(innermost, BaseExceptionGroup):
+        innermost = innermost.exceptions[0]
+    if isinstance(innermost, GatewayError):
+        return innermost
+    said = str(innermost)
+    if isinstance(innermost, FileNotFoundError):
+        return unavailable(f"the server's command was not found: {said}")
+    return unavailable(
+        f"no gateway could be reached or started ({said or type(innermost).__name__}); "
+        "does it run, and is the url right?"
+    )
+
+
+def _is_loss(refused: MCPError) -> bool:
+    said = str(refused).lower()
+    return "closed" in said or "connection" in said or "terminated" in said or "session" in said or "timed out" in said
+
+
+def _as_protocol_error(refused: MCPError) -> GatewayError:
+    return as_error({"code": "invalid_request", "message": str(refused)})

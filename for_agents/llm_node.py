@@ -1,0 +1,154 @@
+"""A LangGraph node that asks a Bedrock model through the gateway.
+
+    workflow = StateGraph(AgentState)
+    workflow.add_node("llm", llm_consultation_node)
+    workflow.set_entry_point("llm"); workflow.add_edge("llm", END)
+    result = await workflow.compile().ainvoke({"messages": [{"role": "user", "content": "Hello"}], "model": "nova-pro"})
+    print(result["response"])
+
+Tokens appear in ``stream_mode="messages"`` and, as ``{"type": "token", …}``, in ``"custom"``. Retries and caching are
+the gateway's. The graph's thread and run travel along, so that ``get_usage`` and ``get_budget`` know the run.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypedDict
+
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, SystemMessage, message_chunk_to_message
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.config import get_stream_writer
+from langgraph.graph.message import add_messages
+
+try:
+    from for_agents.bedrock_client import GatewayClient
+    from for_agents.chat_model import ChatBedrockGateway
+    from for_agents.gateway_answers import InvalidRequest
+except ImportError:  # used from inside the folder
+    from bedrock_client import GatewayClient  # type: ignore[no-redef]
+    from chat_model import ChatBedrockGateway  # type: ignore[no-redef]
+    from gateway_answers import InvalidRequest  # type: ignore[no-redef]
+
+DEFAULT_MODEL = "nova-lite"
+
+
+class AgentState(TypedDict, total=False):
+    """The state of a graph that consults models. All of it can be checkpointed.
+
+    ``messages`` grows; ``response``, ``usage``, ``cost_usd`` and ``request_id`` are those of the last answer;
+    ``total_cost_usd`` adds up all of them (unpriced answers count nothing).
+    """
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    model: str
+    system: str
+    temperature: float
+    max_tokens: int
+    run_id: str
+    response: str
+    usage: dict[str, int]
+    cost_usd: float | None
+    total_cost_usd: Annotated[float, operator.add]
+    request_id: str
+
+
+def make_llm_node(
+    model: str | None = None,
+    *,
+    system: str | None = None,
+    tools: Sequence[Any] | None = None,
+    tool_choice: str | dict[str, Any] | None = None,
+    agent: str | None = None,
+    client: GatewayClient | None = None,
+    url: str | None = None,
+    key: str | None = None,
+    **options: Any,
+) -> RunnableLambda[Any, Any]:
+    """A node: state in, state out, under ``invoke`` and ``ainvoke``.
+
+    ``model`` stands before the state's. ``system`` is said in front of the conversation and not kept in it. ``agent``
+    names who asks in the ledger (the node's own name, if not given). ``client``: a session of your own; else ``url``
+    and ``key``, or ``LLM_GATEWAY_URL`` and ``LLM_GATEWAY_KEY``, or a server that is started. ``options``: whatever
+    else ``generate`` takes, such as ``temperature``, ``reasoning``, ``response_format``.
+    """
+
+    def prepared(state: Any, config: RunnableConfig) -> tuple[Any, list[Any], dict[str, Any]]:
+        if not isinstance(state, dict) or not state.get("messages"):
+            raise InvalidRequest(
+                "the state holds no messages; begin with {'messages': [{'role': 'user', 'content': '…'}]}",
+                code="invalid_request",
+                field="messages",
+            )
+        chosen = model or state.get("model") or DEFAULT_MODEL
+        chat: Any = ChatBedrockGateway(
+            client=client, model=chosen, gateway_url=url, api_key=key, model_kwargs=dict(options)
+        )
+        if tools:
+            chat = chat.bind_tools(tools, tool_choice=tool_choice)
+        said = system or state.get("system")
+        messages = [*([SystemMessage(said)] if said else []), *state["messages"]]
+        asked = {name: state.get(name) for name in ("temperature", "max_tokens") if state.get(name) is not None}
+        return chat, messages, {**asked, **_whose(state, config, agent)}
+
+    def consult(state: Any, config: RunnableConfig) -> dict[str, Any]:
+        chat, messages, asked = prepared(state, config)
+        write, whole = _writer(), None
+        for chunk in chat.stream(messages, config, **asked):
+            whole = _added(whole, chunk, write, config)
+        return _told(whole)
+
+    async def aconsult(state: Any, config: RunnableConfig) -> dict[str, Any]:
+        chat, messages, asked = prepared(state, config)
+        write, whole = _writer(), None
+        async for chunk in chat.astream(messages, config, **asked):
+            whole = _added(whole, chunk, write, config)
+        return _told(whole)
+
+    return RunnableLambda(consult, aconsult, name=agent or "llm")
+
+
+llm_consultation_node = make_llm_node()
+"""The node whose model, and all else, stands in the state."""
+
+
+def _added(
+    whole: AIMessageChunk | None, chunk: AIMessageChunk, write: Callable[[Any], None], config: RunnableConfig
+) -> AIMessageChunk:
+    if chunk.text:
+        write({"type": "token", "text": str(chunk.text), "node": _node(config)})
+    return chunk if whole is None else whole + chunk
+
+
+def _told(whole: AIMessageChunk | None) -> dict[str, Any]:
+    assert whole is not None  # noqa: S101 - a stream that does not raise ends with an answer
+    message = message_chunk_to_message(whole)
+    assert isinstance(message, AIMessage)  # noqa: S101
+    metadata, usage = message.response_metadata, message.usage_metadata or {}
+    cost = metadata.get("cost_usd")
+    return {
+        "messages": [message],
+        "response": str(message.text),
+        "usage": {name: usage.get(name, 0) for name in ("input_tokens", "output_tokens", "total_tokens")},
+        "cost_usd": cost,
+        "total_cost_usd": cost or 0.0,
+        "request_id": metadata.get("request_id", ""),
+    }
+
+
+def _whose(state: dict[str, Any], config: RunnableConfig, agent: str | None) -> dict[str, str]:
+    """The run and its thread, as far as the graph names them."""
+    settings = config.get("configurable") or {}
+    thread, run = settings.get("thread_id"), state.get("run_id") or settings.get("run_id") or config.get("run_id")
+    told = {"run_id": run or thread, "parent_run_id": thread if run and run != thread else None}
+    told["agent"] = agent or _node(config)
+    return {name: str(value)[:128] for name, value in told.items() if value}
+
+
+def _node(config: RunnableConfig) -> str:
+    return str((config.get("metadata") or {}).get("langgraph_node", ""))
+
+
+def _writer() -> Callable[[Any], None]:
+    try:
+        return get_stream_writer()
+    except (RuntimeError, KeyError):  # called outside a graph
+        return lambda _: None

@@ -1,0 +1,190 @@
+"""LangChain's messages, and plain dicts, to the gateway's and back. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_messages,
+)
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import tool_call, tool_call_chunk
+
+try:
+    from for_agents.gateway_answers import Generation, InvalidRequest
+except ImportError:  # used from inside the folder
+    from gateway_answers import Generation, InvalidRequest  # type: ignore[no-redef]
+
+Json = dict[str, Any]
+BLOCKS = "content_blocks"
+"""Where an answer keeps its blocks (additional_kwargs), so that thoughts go back with their signatures."""
+
+
+def to_gateway(messages: Sequence[Any]) -> list[Json]:
+    """The conversation as the tool ``generate`` takes it. Results of tools that follow one another become one message.
+
+    Raises:
+        InvalidRequest: there is no message, or one that cannot be read.
+    """
+    if not messages:
+        raise InvalidRequest(
+            "the state holds no messages; begin with {'messages': [{'role': 'user', 'content': '…'}]}",
+            code="invalid_request",
+            field="messages",
+        )
+    try:
+        converted = convert_to_messages(messages)
+    except (ValueError, TypeError, NotImplementedError, KeyError) as unreadable:
+        raise InvalidRequest(
+            f"a message cannot be read: {unreadable}", code="invalid_request", field="messages"
+        ) from unreadable
+    told: list[Json] = []
+    for message in converted:
+        encoded = _encoded(message)
+        if isinstance(message, ToolMessage) and told and told[-1].get("role") == "user" and _are_results(told[-1]):
+            told[-1]["content"] += encoded["content"]
+        elif encoded["content"]:
+            told.append(encoded)
+    return told
+
+
+def to_ai_message(generation: Generation) -> AIMessage:
+    """The answer as LangChain's agents expect it."""
+    return AIMessage(
+        content=generation.content,
+        tool_calls=[
+            tool_call(name=call.name, args=_arguments(call.input), id=call.id) for call in generation.tool_calls
+        ],
+        usage_metadata=usage_of(generation),
+        response_metadata=metadata_of(generation),
+        additional_kwargs=_kept(generation),
+    )
+
+
+def to_last_chunk(generation: Generation, told: str) -> AIMessageChunk:
+    """What is left of an answer whose text was ``told`` so far."""
+    rest = generation.content.removeprefix(told) if generation.content.startswith(told) else ""
+    return AIMessageChunk(
+        content=rest,
+        tool_call_chunks=[
+            tool_call_chunk(name=call.name, args=json.dumps(_arguments(call.input)), id=call.id, index=number)
+            for number, call in enumerate(generation.tool_calls)
+        ],
+        usage_metadata=usage_of(generation),
+        response_metadata=metadata_of(generation),
+        additional_kwargs=_kept(generation),
+        chunk_position="last",
+    )
+
+
+def usage_of(generation: Generation) -> UsageMetadata:
+    """LangChain counts cached tokens within the input."""
+    usage = generation.usage
+    return UsageMetadata(
+        input_tokens=usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+        input_token_details={"cache_read": usage.cache_read_tokens, "cache_creation": usage.cache_write_tokens},
+    )
+
+
+def metadata_of(generation: Generation) -> Json:
+    """What the gateway says of the call: model, cost, why it ended."""
+    return {
+        "model_name": generation.model,
+        "model_id": generation.model_id,
+        "finish_reason": generation.finish_reason,
+        "cost_usd": generation.cost_usd,
+        "cached": generation.cached,
+        "latency_ms": generation.latency_ms,
+        "request_id": generation.request_id,
+        "warnings": list(generation.warnings),
+    }
+
+
+def _kept(generation: Generation) -> Json:
+    kept: Json = {}
+    if generation.content_blocks:
+        kept[BLOCKS] = [dict(block) for block in generation.content_blocks]
+    if generation.reasoning:
+        kept["reasoning"] = [dict(thought) for thought in generation.reasoning]
+    return kept
+
+
+def _encoded(message: BaseMessage) -> Json:
+    if isinstance(message, SystemMessage):
+        return {"role": "system", "content": message.text}
+    if isinstance(message, ToolMessage):
+        return {"role": "user", "content": [_result(message)]}
+    if isinstance(message, AIMessage):
+        return {"role": "assistant", "content": _answer(message)}
+    if isinstance(message, HumanMessage):
+        return {"role": "user", "content": _content(message.content)}
+    return {"role": "assistant" if message.type == "assistant" else "user", "content": _content(message.content)}
+
+
+def _answer(message: AIMessage) -> str | list[Any]:
+    kept = message.additional_kwargs.get(BLOCKS)
+    if kept:
+        return list(kept)
+    calls = [
+        {"toolUse": {"toolUseId": call["id"], "name": call["name"], "input": call["args"]}}
+        for call in message.tool_calls
+    ]
+    if not calls:
+        return _content(message.content)
+    return [*([{"text": message.text}] if message.text else []), *calls]
+
+
+def _result(message: ToolMessage) -> Json:
+    content = _content(message.content)
+    blocks: list[Any] = [{"text": content or "(nothing)"}] if isinstance(content, str) else content
+    told: Json = {"toolUseId": message.tool_call_id, "content": blocks}
+    return {"toolResult": told | ({"status": "error"} if message.status == "error" else {})}
+
+
+def _content(content: str | Sequence[Any]) -> str | list[Any]:
+    if isinstance(content, str):
+        return content
+    return [block for block in map(_block, content) if block is not None]
+
+
+def _block(block: Any) -> Json | None:
+    """One block; LangChain's own, OpenAI's and Anthropic's spellings, or the gateway's as it is."""
+    if isinstance(block, str):
+        return {"text": block} if block else None
+    kind = block.get("type")
+    if kind == "text":
+        return {"text": block["text"]} if block.get("text") else None
+    if kind == "image_url":
+        url = block["image_url"]["url"] if isinstance(block["image_url"], Mapping) else block["image_url"]
+        return _picture(url)
+    if kind == "image" and "mime_type" in block and ("base64" in block or "data" in block):
+        return {"type": "image", "data": block.get("base64") or block["data"], "mimeType": block["mime_type"]}
+    if kind == "image" and "url" in block:
+        return _picture(block["url"])
+    if kind == "image" and isinstance(block.get("source"), Mapping) and "media_type" in block["source"]:
+        return {"type": "image", "data": block["source"]["data"], "mimeType": block["source"]["media_type"]}
+    return dict(block)
+
+
+def _picture(url: str) -> Json:
+    head, comma, data = url.partition(",")
+    if head.startswith("data:") and comma:
+        return {"type": "image", "data": data, "mimeType": head[5:].partition(";")[0]}
+    return {"type": "resource_link", "uri": url}
+
+
+def _are_results(message: Json) -> bool:
+    content = message["content"]
+    return isinstance(content, list) and all("toolResult" in block for block in content)
+
+
+def _arguments(given: Any) -> Json:
+    return given if isinstance(given, dict) else {"value": given}
