@@ -94,7 +94,9 @@ class _Server(uvicorn.Server):
 async def listening(asgi: Any) -> AsyncIterator[str]:
     """The app behind uvicorn, in this loop; the address."""
     bound = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(asgi, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        asgi, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1, timeout_keep_alive=75
+    )
     server = _Server(config)
     serving = asyncio.create_task(server._serve([bound]))  # serve() would take the signals of the test run
     await server.is_open.wait()
