@@ -10,7 +10,6 @@ from llm_gateway.accounting.books_contract import Alert
 from llm_gateway.accounting.catalog_pricer import CatalogPricer
 from llm_gateway.accounting.second_opinion import SecondOpinion
 from llm_gateway.administration import Administration
-from llm_gateway.alerting.webhook import Webhook
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.backends.bedrock.credentials import AccessWish
 from llm_gateway.backends.bedrock.timeouts import Timeouts
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from fastmcp import FastMCP
     from starlette.types import ASGIApp
 
+    from llm_gateway.alerting.webhook import Webhook
     from llm_gateway.caching.contract import AnswerCache
     from llm_gateway.storage.redis_server import RedisServer
     from llm_gateway.surfaces.door_limits import DoorLimits
@@ -50,7 +50,7 @@ class App:
     reports: Reports
     money: MoneyRooms
     cache: "AnswerCache"
-    webhook: Webhook | None = None
+    webhook: "Webhook | None" = None
     redis: "RedisServer | None" = None
 
     def start(self) -> None:
@@ -175,19 +175,21 @@ def _create_fetcher(settings: Settings) -> MediaFetcher:
     return WebFetcher(hosts=settings.fetch_hosts, most_bytes=settings.max_body_bytes * 3 // 4)
 
 
-def _create_webhook(settings: Settings) -> Webhook | None:
+def _create_webhook(settings: Settings) -> "Webhook | None":
     """Raises ConfigurationError where what is spent would be told to everybody on the way."""
     url, secret = settings.alert_webhook_url, settings.alert_webhook_secret
     if url is None:
         return None
     if not url.startswith("https://") and not settings.alert_webhook_private:
         raise ConfigurationError("ALERT_WEBHOOK_URL: must start with https://, or set ALERT_WEBHOOK_PRIVATE=true")
+    from llm_gateway.alerting.webhook import Webhook
+
     return Webhook(
         url, secret=secret.get_secret_value() if secret is not None else None, private=settings.alert_webhook_private
     )
 
 
-def _tell_alert(alert: Alert, webhook: Webhook | None) -> None:
+def _tell_alert(alert: Alert, webhook: "Webhook | None") -> None:
     budget, state = alert.state.budget, alert.state
     facts = {
         "scope": budget.scope,

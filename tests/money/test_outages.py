@@ -113,6 +113,8 @@ async def test_a_known_key_is_not_unknown_because_its_server_is_down(
     async with kept.gateway(sandbox) as (running, http):
         assert await status_with(http, running.url, key) == 200
         own_postgres.stop()
+        while await status(http, running.url, "/health/ready") == 200:
+            pass
         for bearer in (key, "sk-nobody", None):
             headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
             async with http.post(f"{running.url}/v1/chat/completions", json=CHAT, headers=headers) as answer:

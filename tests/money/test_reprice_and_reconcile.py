@@ -112,16 +112,10 @@ async def test_a_corrected_price_shows_what_it_would_have_changed_and_why(databa
 
 
 async def test_a_correction_is_priced_with_what_it_corrects(database: Database, kept: Kept) -> None:
-    crashed = LedgerRow(
-        **{**_fields(row("a1", caller=BAR)), "usage": Usage(10, 0, estimated=True), "cost_nano_usd": 600}
-    )
-    whole = LedgerRow(**{**_fields(crashed), "usage": Usage(10, 5), "cost_nano_usd": 1_800, "outcome": "ok"})
+    crashed = row("a1", caller=BAR)._replace(usage=Usage(10, 0, estimated=True), cost_nano_usd=600)
+    whole = crashed._replace(usage=Usage(10, 5), cost_nano_usd=1_800, outcome="ok")
     await book(database, [crashed, ledger.correction(whole, crashed)])
     assert json.loads(await usage(kept, "reprice", "--all", "--format", "json"))["difference_usd"] == "0"
-
-
-def _fields(each: LedgerRow) -> dict[str, object]:
-    return {name: getattr(each, name) for name in LedgerRow.__slots__}
 
 
 async def test_the_ledger_comes_as_lines_of_focus(database: Database, kept: Kept) -> None:
@@ -175,7 +169,7 @@ async def test_each_difference_has_its_likely_cause(database: Database, kept: Ke
         database,
         [
             row("a1", cost=1_800, caller=BAR, outcome="client_disconnect"),
-            LedgerRow(**{**_fields(row("a2", outcome="ok")), "model": "nova-pro", "model_id": "amazon.nova-pro-v1:0"}),
+            row("a2", outcome="ok")._replace(model="nova-pro", model_id="amazon.nova-pro-v1:0"),
         ],
     )
     file = kept.home / "cur.csv"
