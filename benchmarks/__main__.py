@@ -46,7 +46,7 @@ async def over_the_wires(plan: Plan, mock_port: int, slow_port: int) -> list[Lin
         await over_http.memory_line(plan, mock_port),
         *await over_v1.chat_lines(plan, mock_port),
         *await over_v1.stream_lines(plan),
-        await over_v1.first_token_line(plan),
+        *await over_v1.first_token_lines(plan),
         *await over_v1.waiting_lines(plan),
         *await over_money.money_lines(plan, mock_port),
         *await over_rows.rows_lines(plan, mock_port),
