@@ -7,13 +7,15 @@
     GatewayClient(url="http://127.0.0.1:8080/mcp", key="sk-…")              # streamable HTTP; …/sse for SSE
 
 A session that is lost (the server died, the connection was cut) is opened anew by the next call. A call that was under
-way is made again under its idempotency key, so that it is paid once.
+way is made again only where that costs nothing, or under an idempotency key: ``generate(…, idempotency_key=…)``, or
+``GatewayClient(paid_once=True)``, which gives each call one of its own.
 """
 
 import asyncio
 import os
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -41,6 +43,8 @@ except ImportError:  # used from inside the folder
 Returned = TypeVar("Returned")
 Messages = str | Sequence[Mapping[str, Any]]
 OnText = Callable[[str], Awaitable[None]]
+_PAID = frozenset({"generate", "compare", "embed"})
+_IDLE_S = 0.2
 _AGAIN_S = (0.2, 1.0, 3.0, 4.0, 4.0)  # a dead server's claim on an idempotency key ends after some seconds
 
 
@@ -58,7 +62,9 @@ class GatewayClient:
 
     ``key``: a virtual key (or ``LLM_GATEWAY_KEY``). ``command``: how the server is started, by default
     ``llm-gateway serve``. ``env``: more environment for it, such as AWS's. ``timeout_s``: the longest wait for one
-    answer. Can be used with ``async with``, or without: then it opens with its first call, and ``aclose`` ends it.
+    answer. ``paid_once``: each call bears an idempotency key, and is repeated when the server dies; such calls are not
+    answered from the gateway's cache. Can be used with ``async with``, or without: then it opens with its first call,
+    and ``aclose`` ends it.
     """
 
     def __init__(
@@ -69,7 +75,9 @@ class GatewayClient:
         command: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
         timeout_s: float = 600.0,
+        paid_once: bool = False,
     ) -> None:
+        self._paid_once = paid_once
         self._url = url or os.environ.get("LLM_GATEWAY_URL") or None
         self._key = key or os.environ.get("LLM_GATEWAY_KEY") or None
         self._command = tuple(command) if command is not None else None
@@ -104,7 +112,8 @@ class GatewayClient:
         """
         arguments = {name: value for name, value in options.items() if value is not None}
         arguments |= {"model": model, "messages": _given(messages)}
-        arguments.setdefault("idempotency_key", f"for-agents-{secrets.token_hex(16)}")
+        if self._paid_once:
+            arguments.setdefault("idempotency_key", f"for-agents-{secrets.token_hex(16)}")
         return as_generation(await self._call("generate", arguments, on_text))
 
     async def stream(self, model: str, messages: Messages, **options: Any) -> AsyncIterator[StreamEvent]:
@@ -165,14 +174,24 @@ class GatewayClient:
 
     async def _call(self, name: str, arguments: Mapping[str, Any], on_text: OnText | None = None) -> dict[str, Any]:
         """Asks, and once more where the session was lost meanwhile: a paid call only under its own name."""
-        may_repeat = name != "generate" or "idempotency_key" in arguments
-        session = await self._open()
+        may_repeat = name not in _PAID or "idempotency_key" in arguments
+        if not may_repeat and self._session is not None and time.monotonic() - self._session.heard_at > _IDLE_S:
+            await self._call("get_stats", {})  # costs nothing, and finds out whether somebody is there
+        session, told = await self._open(), False
+
+        async def hear(text: str) -> None:
+            nonlocal told
+            told = True
+            if on_text is not None:
+                await on_text(text)
+
         try:
-            return await self._ask(session, name, arguments, on_text)
+            return await self._ask(session, name, arguments, hear if on_text is not None else None)
         except Lost as lost:
             await self._forget(session)
-            if not may_repeat:
-                raise unavailable(f"the gateway was lost while it answered ({lost})") from lost
+            if told or not may_repeat:
+                why = "its text was told in part" if told else "paid_once=True has such calls repeated"
+                raise unavailable(f"the gateway was lost while it answered; {why}") from lost
         for pause_s in _AGAIN_S:
             session = await self._open()
             try:

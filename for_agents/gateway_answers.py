@@ -65,7 +65,16 @@ class RateLimited(GatewayError):
 class GatewayUnavailable(GatewayError):
     """The gateway cannot be reached, could not be started, or died."""
 
-    codes = frozenset({"gateway_unavailable", "draining", "ledger_unavailable", "auth_backend_unavailable"})
+    codes = frozenset(
+        {
+            *("gateway_unavailable", "draining", "ledger_unavailable", "auth_backend_unavailable"),
+            *("limits_unavailable", "cache_unavailable"),
+        }
+    )
+
+
+class UpstreamFailed(GatewayError):
+    """Bedrock failed, or its answer was broken; ``code`` begins with ``upstream_``."""
 
 
 _KINDS = {
@@ -78,7 +87,8 @@ _KINDS = {
 def as_error(told: Mapping[str, Any]) -> GatewayError:
     """The exception for an error the gateway has answered."""
     code = str(told.get("code", "internal_error"))
-    return _KINDS.get(code, GatewayError)(
+    kind = _KINDS.get(code) or (UpstreamFailed if code.startswith("upstream_") else GatewayError)
+    return kind(
         str(told.get("message", code)),
         code=code,
         field=told.get("field"),

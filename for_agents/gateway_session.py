@@ -4,12 +4,14 @@ import asyncio
 import os
 import shutil
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from mcp import Client, MCPError
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 try:
     from for_agents.gateway_answers import GatewayError, GatewayUnavailable, as_error
@@ -32,6 +34,7 @@ class Session:
         self._ends = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_lost = False
+        self.heard_at = time.monotonic()
 
     async def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._live())
@@ -55,7 +58,9 @@ class Session:
             if not asking.done():
                 self.is_lost = True
                 raise Lost("the session ended")
-            return asking.result()
+            result = asking.result()
+            self.heard_at = time.monotonic()
+            return result
         except MCPError as refused:
             if _is_loss(refused):
                 self.is_lost = True
@@ -109,7 +114,7 @@ def server_command(*words: str) -> tuple[str, ...]:
 
 
 def unavailable(message: str) -> GatewayUnavailable:
-    return GatewayUnavailable(message, code="gatewayunavailable", retryable=True)
+    return GatewayUnavailable(message, code="gateway_unavailable", retryable=True)
 
 
 def _why_not(ended: BaseException) -> GatewayError:
@@ -129,9 +134,10 @@ def _why_not(ended: BaseException) -> GatewayError:
 
 
 def _is_loss(refused: MCPError) -> bool:
-    said = str(refused).lower()
-    return "closed" in said or "connection" in said or "terminated" in said or "session" in said or "timed out" in said
+    return refused.error.code == CONNECTION_CLOSED or refused.error.message == "Session terminated"
 
 
 def _as_protocol_error(refused: MCPError) -> GatewayError:
-    return as_error({"code": "invalid_request", "message": str(refused)})
+    if refused.error.code == REQUEST_TIMEOUT:
+        return unavailable("no answer came in time (timeout_s); the call may still be paid")
+    return as_error({"code": "invalid_request", "message": refused.error.message})

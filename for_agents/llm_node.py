@@ -72,7 +72,11 @@ def make_llm_node(
     """
 
     def prepared(state: Any, config: RunnableConfig) -> tuple[Any, list[Any], dict[str, Any]]:
-        if not isinstance(state, dict) or not state.get("messages"):
+        if not isinstance(state, dict):
+            raise InvalidRequest(
+                f"the state must be a dict, such as AgentState; it is {type(state).__name__}", code="invalid_request"
+            )
+        if not state.get("messages"):
             raise InvalidRequest(
                 "the state holds no messages; begin with {'messages': [{'role': 'user', 'content': '…'}]}",
                 code="invalid_request",

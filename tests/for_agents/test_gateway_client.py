@@ -15,6 +15,7 @@ from for_agents.gateway_answers import GatewayError, GatewayUnavailable, Invalid
 from clients.processes import environment, running_gateway
 from llm_gateway.sandbox.server import Sandbox
 
+SERVE = (sys.executable, "-m", "llm_gateway", "serve")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -55,14 +56,16 @@ async def test_a_server_that_died_is_started_anew(over_stdio: GatewayClient) -> 
         await client.generate("nova-lite", "Say: one")
         for child in children():
             os.kill(child, signal.SIGKILL)
+        await client.get_stats()  # costs nothing, so it is asked again at once
         assert (await client.generate("nova-lite", "Say: two")).content == "two"
     assert children() == []
 
 
 async def test_a_call_that_was_under_way_when_the_server_died_is_paid_once_and_answered(
-    sandbox: Sandbox, over_stdio: GatewayClient, tmp_path: Path
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    async with over_stdio as client:
+    env = environment(sandbox.url, LLM_GATEWAY_HOME=str(tmp_path), LOG_LEVEL="ERROR")
+    async with GatewayClient(command=SERVE, env=env, paid_once=True) as client:
         asking = asyncio.ensure_future(client.generate("nova-lite", "[[fault:slow-first-token:3]] Say: still here"))
         async with asyncio.timeout(60):
             while sandbox.open_now == 0:
@@ -74,6 +77,25 @@ async def test_a_call_that_was_under_way_when_the_server_died_is_paid_once_and_a
     rows = connection.execute("SELECT outcome FROM ledger WHERE outcome = 'ok'").fetchall()
     connection.close()
     assert len(rows) == 1
+
+
+async def test_equal_questions_cost_one_call(over_stdio: GatewayClient) -> None:
+    async with over_stdio as client:
+        first, second = [await client.generate("nova-lite", "Say: once") for _ in range(2)]
+    assert (first.cached, second.cached, second.cost_usd) == (False, True, 0)
+
+
+async def test_a_paid_call_without_a_key_is_not_made_again(sandbox: Sandbox, over_stdio: GatewayClient) -> None:
+    async with over_stdio as client:
+        asking = asyncio.ensure_future(client.generate("nova-lite", "[[fault:slow-first-token:3]] Say: lost"))
+        async with asyncio.timeout(60):
+            while sandbox.open_now == 0:
+                await client.get_stats()
+        for child in children():
+            os.kill(child, signal.SIGKILL)
+        with pytest.raises(GatewayUnavailable, match="paid_once"):
+            await asking
+    assert len(sandbox.log) == 1
 
 
 async def test_nobody_there_is_said_with_what_to_do(tmp_path: Path) -> None:
