@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from door import Door, user
+from door import QUICK, Door, sandbox_door, user
 
 openai = pytest.importorskip("openai", reason="OpenAI's client is not installed; pip install openai to run these")
 
@@ -160,7 +160,6 @@ REFUSALS = [
     ("reset", openai.InternalServerError, "upstream_connection_error"),
     ("empty-200", openai.InternalServerError, "upstream_protocol_error"),
     ("exception-first-throttle", openai.RateLimitError, "upstream_throttled"),
-    ("hang", openai.InternalServerError, "upstream_timeout"),
     ("model-timeout", openai.InternalServerError, "upstream_timeout"),
 ]
 
@@ -179,6 +178,17 @@ async def test_a_failure_before_the_answer_raises_the_class_of_its_status(
         assert int(headers["retry-after"]) >= 1
     if code in ("upstream_access_denied", "upstream_timeout"):
         assert headers["x-should-retry"] == "false"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_model_that_says_nothing_is_given_up(stream: bool) -> None:
+    async with (
+        sandbox_door(timeouts=QUICK) as door,
+        openai.AsyncOpenAI(base_url=f"{door.url}/v1", api_key="any", max_retries=0) as client,
+    ):
+        with pytest.raises(openai.InternalServerError) as caught:
+            await client.chat.completions.create(model="nova-pro", messages=[user("[[fault:hang]]")], stream=stream)
+    assert (caught.value.code, caught.value.response.headers["x-should-retry"]) == ("upstream_timeout", "false")
 
 
 @pytest.mark.parametrize(
