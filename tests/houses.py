@@ -13,6 +13,7 @@ from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.caching.memory_cache import MemoryCache
 from llm_gateway.catalog.catalog import Catalog, load_catalog
+from llm_gateway.crowd import Crowd
 from llm_gateway.domain.content import Message, Text
 from llm_gateway.domain.requests import CacheMode, GenerateRequest
 from llm_gateway.gateway import Gateway
@@ -54,15 +55,15 @@ class House:
     metrics: MetricsTracker
 
 
-def build_house(*answers: Scripted, cache: AnswerCache | None = None) -> House:
+def build_house(*answers: Scripted, cache: AnswerCache | None = None, crowd: Crowd | None = None) -> House:
     backend = ScriptedBackend(answers or (Scripted(),))
-    return furnish(backend, cache=cache)
+    return furnish(backend, cache=cache, crowd=crowd)
 
 
-def furnish(backend: ScriptedBackend, *, cache: AnswerCache | None = None) -> House:
+def furnish(backend: ScriptedBackend, *, cache: AnswerCache | None = None, crowd: Crowd | None = None) -> House:
     kept = MemoryCache(max_size=10, ttl_s=60) if cache is None else cache
     notebook, metrics = Notebook(), MetricsTracker()
-    gateway = build_gateway(backend, kept, (notebook, metrics))
+    gateway = build_gateway(backend, kept, (notebook, metrics), crowd=crowd)
     return House(gateway, backend, Reports(models=CATALOG, metrics=metrics, cache=kept), notebook, metrics)
 
 
@@ -72,6 +73,7 @@ def build_gateway(
     observers: Sequence[Observer],
     embedder: Embedder | None = None,
     books: Books | None = None,
+    crowd: Crowd | None = None,
 ) -> Gateway:
     pricer = CatalogPricer(SecondOpinion(), region="us-east-1")
     return Gateway(
@@ -82,6 +84,7 @@ def build_gateway(
         pricer=pricer,
         till=Till(pricer=pricer, books=books or NoBooks(), region="us-east-1", observers=observers),
         embedder=embedder,
+        crowd=crowd,
         observers=observers,
     )
 

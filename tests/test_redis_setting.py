@@ -7,7 +7,8 @@ import pytest
 
 from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.redis_link import open_redis
-from llm_gateway.settings import load_settings, shown_values
+from llm_gateway.settings import load_settings
+from llm_gateway.settings_table import shown_values
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from llm_gateway.domain.errors import ConfigurationError
-from llm_gateway.settings import Settings, describe_settings, load_settings, shown_values
+from llm_gateway.settings import Settings, load_settings
+from llm_gateway.settings_table import describe_settings, shown_values
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from llm_gateway.backends.bedrock.timeouts import Timeouts
 from llm_gateway.cache_rooms import open_cache
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.catalog.catalog import Catalog, load_catalog
+from llm_gateway.crowd import Crowd
 from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.fetching.contract import MediaFetcher, NoFetching
@@ -160,6 +161,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         fetcher=fetcher or _create_fetcher(settings),
         drain=settings.on_disconnect == "drain",
         embedder=backend,
+        crowd=Crowd(settings.max_concurrent_requests),
         observers=observers,
     )
     reports = Reports(models=catalog, metrics=metrics, cache=cache)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from llm_gateway import __version__
 from llm_gateway.domain.errors import ConfigurationError
-from llm_gateway.settings import Settings, describe_settings, load_settings, shown_values
+from llm_gateway.settings import Settings, load_settings
+from llm_gateway.settings_table import describe_settings, shown_values
 
 USAGE_ERROR = 2
 _INTERRUPTED = 130

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_gateway.settings import describe_settings
+from llm_gateway.settings_table import describe_settings
 
 _START_WITHIN_S = 30.0
 _STOP_WITHIN_S = 15.0

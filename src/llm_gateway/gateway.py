@@ -14,6 +14,7 @@ from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Drains, Flight, Flights, Publish, draining
 from llm_gateway.caching.repeats_contract import KeptAnswer, Named, NoRepeats, Repeats, other_body
+from llm_gateway.crowd import Crowd
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Delta, Generation
 from llm_gateway.domain.content import has_links
@@ -52,6 +53,7 @@ class Gateway:
         fetcher: MediaFetcher | None = None,
         drain: bool = False,
         embedder: Embedder | None = None,
+        crowd: Crowd | None = None,
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -76,7 +78,7 @@ class Gateway:
         self._gate.when_revoked(self._cut)
         self._remembers = cache.state().enabled
         self._closing = False
-        self._under_way = 0
+        self.crowd = crowd or Crowd()
 
     async def generate(
         self,
@@ -96,9 +98,8 @@ class Gateway:
         started_at = self._clock()
         admission: Admission | None = None
         spent: tuple[int, int] | None = None
-        self._under_way += 1
         try:
-            with self._revocations.cutting(caller.key_id):
+            with self.crowd, self._revocations.cutting(caller.key_id):
                 admission = await self._admit(request, request_id, caller)
                 if on_standing is not None:
                     on_standing(admission.ticket.standing)
@@ -110,7 +111,6 @@ class Gateway:
             spent = self._used_in_vain(error, admission)
             raise
         finally:
-            self._under_way -= 1
             if admission is not None:
                 await self._limiter.settle(admission.ticket, spent)
         latency_ms = (self._clock() - started_at) * 1000
@@ -127,16 +127,14 @@ class Gateway:
         started_at = self._clock()
         call: EmbedCall | None = None
         outcome = "ok"
-        self._under_way += 1
         try:
-            with self._revocations.cutting(caller.key_id):
+            with self.crowd, self._revocations.cutting(caller.key_id):
                 call = EmbedCall(request, self._permitted(request.model, caller))
                 embeddings, costs = await self._vectors.make(call, request_id, caller)
         except BaseException as error:  # told, and raised again
             outcome = outcome_of(error)
             raise
         finally:
-            self._under_way -= 1
             latency_ms = (self._clock() - started_at) * 1000
             self._tell.ended(
                 RequestRecord(
@@ -376,7 +374,7 @@ class Gateway:
     @property
     def is_idle(self) -> bool:
         """Whether no request is under way."""
-        return self._under_way == 0
+        return self.crowd.is_empty
 
     def drain(self) -> None:
         """Refuses new requests from now on; those under way go on."""

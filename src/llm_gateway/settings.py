@@ -8,7 +8,6 @@ import configparser
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -85,6 +84,11 @@ class Settings(BaseSettings):
     )
     llm_gateway_host: str = Field("127.0.0.1", description="What --host is when not given.")
     llm_gateway_port: int = Field(8080, ge=0, le=65535, description="What --port is when not given.")
+    max_concurrent_requests: int = Field(
+        1000,
+        ge=1,
+        description="Requests under way at the same time; the next is refused at once (503 overloaded, Retry-After).",
+    )
     on_disconnect: Literal["abort", "drain"] = Field(
         "abort",
         description="What becomes of a call whose caller left: ended at once and booked by what had arrived, or read "
@@ -329,10 +333,11 @@ def _line(problem: Mapping[str, Any]) -> str:
     secret = "Secret" in str(field.annotation)
     given = "" if secret else f"={problem['input']!r}"
     said = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{name.upper()}{given}: {_allowed(field) or said}"
+    return f"{name.upper()}{given}: {allowed_words(field) or said}"
 
 
-def _allowed(field: FieldInfo) -> str:
+def allowed_words(field: FieldInfo) -> str:
+    """What a field takes, where its type and its bounds say so; else nothing."""
     kind: object = field.annotation
     if kind is bool:
         return "must be true or false"
@@ -347,41 +352,3 @@ def _allowed(field: FieldInfo) -> str:
             if limit is not None:
                 words.append(f"{word} {limit}")
     return ", ".join(words)
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """One setting as a person reads it."""
-
-    variable: str
-    default: str
-    meaning: str
-    allowed: str
-
-
-def describe_settings() -> list[SettingRow]:
-    """All settings in the order of their importance, for ``llm-gateway settings`` and the README."""
-    rows: list[SettingRow] = []
-    for name, field in Settings.model_fields.items():
-        default = field.default
-        shown = "" if default is None or default == () else str(default)
-        shown = shown.lower() if isinstance(default, bool) else shown
-        allowed = _allowed(field).removeprefix("must be ").removeprefix("one of ")
-        rows.append(SettingRow(name.upper(), shown, field.description or "", allowed))
-    return rows
-
-
-def shown_values(settings: Settings) -> dict[str, str]:
-    """The values in force, by variable; secrets as ``(set)``."""
-    values: dict[str, str] = {}
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            values[name.upper()] = "(set)"
-        elif isinstance(value, bool):
-            values[name.upper()] = str(value).lower()
-        elif name in ("allowed_hosts", "allowed_origins", "fetch_hosts"):
-            values[name.upper()] = ",".join(value)
-        else:
-            values[name.upper()] = "" if value is None else str(value)
-    return values

@@ -237,6 +237,8 @@ async def test_two_tools_are_counted_as_one_limit_allows(street: Street) -> None
 class Broken:
     """A gateway with a fault of its own."""
 
+    crowd = Crowd()
+
     async def generate(self, *_: Any, **__: Any) -> None:
         raise RuntimeError("the secret is xyzzy")
 

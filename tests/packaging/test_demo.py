@@ -11,7 +11,7 @@ from checkout import WITHOUT_AWS, bare_environ, python, run
 from llm_gateway import demo_command
 from llm_gateway.demo_screen import WIDTH, Screen
 from llm_gateway.demo_stage import DemoFailed, http_gateway, surroundings_on_aws, surroundings_on_sandbox
-from llm_gateway.settings import describe_settings
+from llm_gateway.settings_table import describe_settings
 
 HERS = {
     "AWS_ACCESS_KEY_ID": "AKIAHERS",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from checkout import ROOT, read
 
-from llm_gateway.settings import describe_settings, load_settings, shown_values
+from llm_gateway.settings import load_settings
+from llm_gateway.settings_table import describe_settings, shown_values
 
 HEAD = """\
 # Settings of llm-gateway: copy this file to .env and remove the # of what you want to change.

@@ -7,7 +7,7 @@ from pathlib import Path
 from llm_gateway.catalog.catalog import load_catalog
 from llm_gateway.iam_policy import iam_policy
 from llm_gateway.models_command import models_markdown
-from llm_gateway.settings import describe_settings
+from llm_gateway.settings_table import describe_settings
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 WRITTEN_ON = date(2026, 11, 21)  # a lifecycle changes with the day; raise it when the table is written anew

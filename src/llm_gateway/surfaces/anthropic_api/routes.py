@@ -118,6 +118,7 @@ class AnthropicDoor:
         try:
             exchange.who = caller_of(scope, headers)
             try:
+                self._gateway.crowd.refuse_if_full()
                 body = await read_json(receive, headers, self._limits)
             except GatewayError as error:
                 self._gateway.turn_away(error, request_id=exchange.request_id)

@@ -70,6 +70,7 @@ class OpenAiDoor:
 
     async def _body(self, receive: Receive, caller: Caller) -> dict[str, object]:
         try:
+            self._gateway.crowd.refuse_if_full()
             return await read_json(receive, caller.headers, self._limits)
         except GatewayError as error:
             self._gateway.turn_away(error, request_id=caller.request_id)
