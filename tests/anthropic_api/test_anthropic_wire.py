@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from anthropic_house import CLOCK, HAIKU, WEATHER, Street, ask, open_street, posting, until
 
+from llm_gateway.crowd import Crowd
 from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 
 
