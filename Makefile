@@ -57,10 +57,11 @@ packages: $(VENV)/.dev  ## Install the wheel and the image's packages into clean
 conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the TypeScript clients (needs npm)
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/conformance/run.sh
 
-clients: $(VENV)/.installed $(CLIENTS)/openai/.made $(CLIENTS)/strands/.made $(CLIENTS)/node/.made  ## Ask through other people's clients, each in an environment of its own
+clients: $(VENV)/.installed $(addsuffix /.made,$(addprefix $(CLIENTS)/,openai strands agents node))  ## Ask through other people's clients and frameworks, each in an environment of its own
 	@$(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/other_clients && \
 		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_node_clients.py test_pydantic_ai.py && \
-		$(CURDIR)/$(CLIENTS)/strands/bin/python -m pytest -q $(ARGS) test_strands.py
+		$(CURDIR)/$(CLIENTS)/strands/bin/python -m pytest -q $(ARGS) test_strands.py && \
+		cd ../other_agents && $(CURDIR)/$(CLIENTS)/agents/bin/python -m pytest -q $(ARGS)
 
 wheel: $(VENV)/.dev  ## Build dist/*.whl
 	@rm -rf dist && $(BIN)/python -m hatchling build --target wheel
@@ -75,6 +76,7 @@ lock: $(VENV)/.installed  ## Write the lock files anew (UPGRADE=1: with the newe
 	@$(COMPILE) --group pyproject.toml:dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 	@$(COMPILE) --group pyproject.toml:clients -o requirements-clients.lock
 	@$(COMPILE) --group pyproject.toml:clients-strands -o requirements-clients-strands.lock
+	@$(COMPILE) --group pyproject.toml:clients-agents -o requirements-clients-agents.lock
 
 clean:  ## Remove everything that was made here
 	@rm -rf $(VENV) $(PEERS) $(CLIENTS) dist build htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis
@@ -118,8 +120,9 @@ $(CLIENTS)/node/.made: $(wildcard tests/other_clients/node/package*.json) | $(VE
 
 $(CLIENTS)/openai/.made: requirements-clients.lock
 $(CLIENTS)/strands/.made: requirements-clients-strands.lock
+$(CLIENTS)/agents/.made: requirements-clients-agents.lock
 $(CLIENTS)/%/.made: | $(VENV)/.made
 	@echo "Setting up the clients' environment $(@D) (once) …"
 	@rm -rf $(@D) && $(BIN)/python -m venv $(@D)
-	@$(@D)/bin/python -m pip --disable-pip-version-check -qq install --require-hashes --no-deps -r $(filter %.lock,$^)
+	@$(@D)/bin/python -m pip --disable-pip-version-check -qq install --no-compile --require-hashes --no-deps -r $(filter %.lock,$^)
 	@touch $@

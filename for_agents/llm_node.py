@@ -83,9 +83,8 @@ def make_llm_node(
                 field="messages",
             )
         chosen = model or state.get("model") or DEFAULT_MODEL
-        chat: Any = ChatBedrockGateway(
-            client=client, model=chosen, gateway_url=url, api_key=key, model_kwargs=dict(options)
-        )
+        where = {name: value for name, value in (("gateway_url", url), ("api_key", key)) if value}
+        chat: Any = ChatBedrockGateway(client=client, model=chosen, model_kwargs=dict(options), **where)
         if tools:
             chat = chat.bind_tools(tools, tool_choice=tool_choice)
         said = system or state.get("system")

@@ -1,7 +1,7 @@
 """LangChain's messages, and plain dicts, to the gateway's and back. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -17,8 +17,10 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call, tool_call_chunk
 
 try:
+    from for_agents.blocks import to_blocks, tool_use
     from for_agents.gateway_answers import Generation, InvalidRequest
 except ImportError:  # used from inside the folder
+    from blocks import to_blocks, tool_use  # type: ignore[no-redef]
     from gateway_answers import Generation, InvalidRequest  # type: ignore[no-redef]
 
 Json = dict[str, Any]
@@ -114,12 +116,14 @@ def _kept(generation: Generation) -> Json:
         kept[BLOCKS] = [dict(block) for block in generation.content_blocks]
     if generation.reasoning:
         kept["reasoning"] = [dict(thought) for thought in generation.reasoning]
+        told = "".join(str(thought.get("text", "")) for thought in generation.reasoning)
+        kept |= {"reasoning_content": told} if told else {}  # where LangChain's content_blocks look for it
     return kept
 
 
 def _encoded(message: BaseMessage) -> Json:
     if isinstance(message, SystemMessage):
-        return {"role": "system", "content": message.text}
+        return {"role": "system", "content": _content(message.content)}
     if isinstance(message, ToolMessage):
         return {"role": "user", "content": [_result(message)]}
     if isinstance(message, AIMessage):
@@ -130,16 +134,22 @@ def _encoded(message: BaseMessage) -> Json:
 
 
 def _answer(message: AIMessage) -> str | list[Any]:
-    kept = message.additional_kwargs.get(BLOCKS)
-    if kept:
-        return list(kept)
-    calls = [
-        {"toolUse": {"toolUseId": call["id"], "name": call["name"], "input": call["args"]}}
-        for call in message.tool_calls
-    ]
-    if not calls:
-        return _content(message.content)
-    return [*([{"text": message.text}] if message.text else []), *calls]
+    """The blocks as they came, so that thoughts keep their signatures. Which tools are called, the message itself says:
+    somebody may have changed or refused a call meanwhile."""
+    calls = {call["id"]: tool_use(call["id"], call["name"], call["args"]) for call in message.tool_calls}
+    kept = message.additional_kwargs.get(BLOCKS) or _content(message.content)
+    if isinstance(kept, str):
+        if not calls:
+            return kept
+        kept = to_blocks(kept)
+    told: list[Any] = []
+    for block in kept:
+        use = block.get("toolUse")
+        if use is None or use.get("type") == "server_tool_use":
+            told.append(block)
+        elif use["toolUseId"] in calls:
+            told.append(calls.pop(use["toolUseId"]))
+    return [*told, *calls.values()]
 
 
 def _result(message: ToolMessage) -> Json:
@@ -152,33 +162,7 @@ def _result(message: ToolMessage) -> Json:
 def _content(content: str | Sequence[Any]) -> str | list[Any]:
     if isinstance(content, str):
         return content
-    return [block for block in map(_block, content) if block is not None]
-
-
-def _block(block: Any) -> Json | None:
-    """One block; LangChain's own, OpenAI's and Anthropic's spellings, or the gateway's as it is."""
-    if isinstance(block, str):
-        return {"text": block} if block else None
-    kind = block.get("type")
-    if kind == "text":
-        return {"text": block["text"]} if block.get("text") else None
-    if kind == "image_url":
-        url = block["image_url"]["url"] if isinstance(block["image_url"], Mapping) else block["image_url"]
-        return _picture(url)
-    if kind == "image" and "mime_type" in block and ("base64" in block or "data" in block):
-        return {"type": "image", "data": block.get("base64") or block["data"], "mimeType": block["mime_type"]}
-    if kind == "image" and "url" in block:
-        return _picture(block["url"])
-    if kind == "image" and isinstance(block.get("source"), Mapping) and "media_type" in block["source"]:
-        return {"type": "image", "data": block["source"]["data"], "mimeType": block["source"]["media_type"]}
-    return dict(block)
-
-
-def _picture(url: str) -> Json:
-    head, comma, data = url.partition(",")
-    if head.startswith("data:") and comma:
-        return {"type": "image", "data": data, "mimeType": head[5:].partition(";")[0]}
-    return {"type": "resource_link", "uri": url}
+    return [told for block in content for told in to_blocks(block)]
 
 
 def _are_results(message: Json) -> bool:

@@ -16,9 +16,9 @@ PYTHON = os.environ.get("GATEWAY_PYTHON", str(CHECKOUT / ".venv" / "bin" / "pyth
 
 
 @contextmanager
-def sandbox(folder: Path) -> Iterator[str]:
-    """The address of a Bedrock of this machine."""
-    with _process(["-m", "llm_gateway.sandbox", "--port", "0"], folder, {}) as lines:
+def sandbox(folder: Path, *words: str) -> Iterator[str]:
+    """The address of a Bedrock of this machine; ``words`` are more of its command line."""
+    with _process(["-m", "llm_gateway.sandbox", "--port", "0", *words], folder, {}) as lines:
         line = next(line for line in lines if "  address " in line)
         _read_on(lines)
         yield line.split()[-1]

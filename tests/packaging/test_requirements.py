@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
-CLIENTS = {"clients": "requirements-clients.lock", "clients-strands": "requirements-clients-strands.lock"}
+CLIENTS = {f"clients{more}": f"requirements-clients{more}.lock" for more in ("", "-strands", "-agents")}
 PINNED = re.compile(r"^([a-z0-9-]+)(?:\[[a-z,]+\])?==(\S+)", re.MULTILINE)
 
 
