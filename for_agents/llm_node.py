@@ -31,11 +31,16 @@ except ImportError:  # used from inside the folder
 DEFAULT_MODEL = "nova-lite"
 
 
+def latest(_: Any, new: Any) -> Any:
+    """What came last stands: nodes that run at the same time may all write here."""
+    return new
+
+
 class AgentState(TypedDict, total=False):
     """The state of a graph that consults models. All of it can be checkpointed.
 
     ``messages`` grows; ``response``, ``usage``, ``cost_usd`` and ``request_id`` are those of the last answer;
-    ``total_cost_usd`` adds up all of them (unpriced answers count nothing).
+    ``total_cost_usd`` adds up all of them (unpriced answers count nothing). Nodes may write at the same time.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -44,11 +49,11 @@ class AgentState(TypedDict, total=False):
     temperature: float
     max_tokens: int
     run_id: str
-    response: str
-    usage: dict[str, int]
-    cost_usd: float | None
+    response: Annotated[str, latest]
+    usage: Annotated[dict[str, int], latest]
+    cost_usd: Annotated[float | None, latest]
     total_cost_usd: Annotated[float, operator.add]
-    request_id: str
+    request_id: Annotated[str, latest]
 
 
 def make_llm_node(

@@ -4,11 +4,13 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 from for_agents.bedrock_client import GatewayClient, server_command
+from for_agents.gateway_answers import GatewayError
 
 Play = Callable[[GatewayClient], Awaitable[None]]
 
@@ -30,7 +32,10 @@ def play(doc: str | None, act: Play) -> None:
             async with GatewayClient(options.url, key=options.key) as client:
                 await act(client)
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    except GatewayError as refused:
+        raise SystemExit(f"{refused.code}: {refused}") from refused
 
 
 @asynccontextmanager
@@ -60,18 +65,27 @@ async def sandbox() -> AsyncIterator[dict[str, str]]:
             await process.communicate()
 
 
-async def show(graph: Any, state: dict[str, Any], config: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The graph as Mermaid, its tokens as they come, and what each node cost; the last state."""
+async def show(
+    graph: Any, state: dict[str, Any], config: dict[str, Any] | None = None, *, together: Collection[str] = ()
+) -> dict[str, Any]:
+    """The graph as Mermaid, its tokens as they come, and what each node cost; the last state.
+
+    ``together``: nodes of which many speak at the same time; their tokens are not shown, for they come mixed.
+    """
     say(graph.get_graph().draw_mermaid())
-    return await go_on(graph, state, config)
+    return await go_on(graph, state, config, together=together)
 
 
-async def go_on(graph: Any, state: Any, config: dict[str, Any] | None = None) -> dict[str, Any]:
+async def go_on(
+    graph: Any, state: Any, config: dict[str, Any] | None = None, *, together: Collection[str] = ()
+) -> dict[str, Any]:
     """Runs the graph from where it is."""
     last: dict[str, Any] = {}
     speaking = ""
     async for mode, event in graph.astream(state, config, stream_mode=["custom", "updates", "values"]):
         if mode == "custom":
+            if event["node"] in together:
+                continue
             if event["node"] != speaking:
                 speaking = event["node"]
                 sys.stdout.write(f"\n[{speaking}] ")
@@ -87,7 +101,7 @@ async def go_on(graph: Any, state: Any, config: dict[str, Any] | None = None) ->
     return last
 
 
-def money(usd: float | None) -> str:
+def money(usd: Decimal | float | None) -> str:
     """An amount, or that none is known."""
     return "unknown" if usd is None else f"${usd:.9f}".rstrip("0")
 

@@ -14,7 +14,7 @@ from for_agents.messages import to_gateway
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import END, StateGraph
+from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from clients.processes import running_gateway
@@ -52,6 +52,16 @@ async def test_a_graph_of_one_node_answers_and_knows_its_cost(client: GatewayCli
     assert result["usage"]["total_tokens"] == result["usage"]["input_tokens"] + result["usage"]["output_tokens"]
     assert result["cost_usd"] == result["total_cost_usd"] > 0
     assert isinstance(result["messages"][-1], AIMessage)
+
+
+async def test_nodes_that_run_at_the_same_time_share_the_state(url: str) -> None:
+    workflow = StateGraph(AgentState)
+    for name in ("first", "second"):
+        workflow.add_node(name, make_llm_node("nova-lite", system=f"You are the {name}."))
+        workflow.add_edge(START, name)
+    result = await workflow.compile().ainvoke({"messages": [("user", "Say: hello")]})
+    assert [message.text for message in result["messages"]] == ["Say: hello", "hello", "hello"]
+    assert result["total_cost_usd"] > result["cost_usd"] > 0
 
 
 async def test_it_works_under_invoke_too(url: str) -> None:
