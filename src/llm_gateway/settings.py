@@ -4,25 +4,31 @@ A bad value is a :class:`~llm_gateway.domain.errors.ConfigurationError` that nam
 allowed; secrets are never repeated.
 """
 
-import configparser
 import os
 import re
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from llm_gateway.aws_profile import region_of_profile
 from llm_gateway.domain.errors import ConfigurationError
+from llm_gateway.gateway_file.document import Document, read_document
+from llm_gateway.gateway_file.problems import Problems
+from llm_gateway.gateway_file.references import Referred
+from llm_gateway.gateway_file.settings_layer import known_words, set_above, settings_of
 
 _AWS_KEY = "AWS access key id; unset: the AWS default chain (profile, SSO, role, container, instance)."
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 _HOST = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?", re.ASCII)
 _REDIS_SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
+_ENV_FILE = Path(".env")
+_AS_SET = Path("GATEWAY_FILE")
 Words = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -67,6 +73,9 @@ class Settings(BaseSettings):
     )
     log_prompts: bool = Field(False, description="Write prompts and answers to the log.")
 
+    gateway_file: Path | None = Field(
+        None, description="A YAML or TOML file with routes, accounts and settings (docs/gateway-file.md)."
+    )
     models_file: Path | None = Field(None, description="A TOML file with models of your own.")
     retired_models: Literal["refuse", "successor"] = Field(
         "refuse",
@@ -294,36 +303,52 @@ class Settings(BaseSettings):
         return self.aws_access_key_id.get_secret_value(), self.aws_secret_access_key.get_secret_value(), token
 
 
-def load_settings(env_file: Path | None = Path(".env")) -> Settings:
-    """Reads environment and ``env_file``. The region falls back to ``AWS_DEFAULT_REGION`` and the profile's own.
+def load_settings(env_file: Path | None = _ENV_FILE, gateway_file: Path | None = _AS_SET) -> Settings:
+    """Reads environment, ``env_file`` and the gateway file (``GATEWAY_FILE``'s, unless told otherwise), each above the
+    next. The region falls back to ``AWS_DEFAULT_REGION`` and the profile's own.
 
     Raises:
         ConfigurationError: one line for each bad value.
     """
+    given: Mapping[str, Any] = {}
     try:
-        settings = Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - the library's own argument
+        file = set_above(Settings, env_file).get("gateway_file") if gateway_file is _AS_SET else gateway_file
+        if file:
+            document = read_document(Path(str(file)))
+            problems = document.problems()
+            given = checked_settings(document, problems, env_file)
+            problems.raise_if_any()
+        settings = Settings(_env_file=env_file, **given)  # pyright: ignore[reportCallIssue] - the library's own argument
     except ValidationError as refused:
         raise ConfigurationError("\n".join(_line(problem) for problem in refused.errors())) from None
     except (OSError, UnicodeDecodeError) as unreadable:
         raise ConfigurationError(f"{env_file}: cannot be read as UTF-8 text ({unreadable})") from None
     if "aws_region" not in settings.model_fields_set:
-        region = os.environ.get("AWS_DEFAULT_REGION") or _region_of_profile(settings.aws_profile, os.environ)
+        region = os.environ.get("AWS_DEFAULT_REGION") or region_of_profile(settings.aws_profile, os.environ)
         settings = settings.model_copy(update={"aws_region": region}) if region else settings
     return settings
 
 
-def _region_of_profile(profile: str | None, environ: Mapping[str, str]) -> str | None:
-    name = profile or "default"
-    file = os.path.expanduser(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")  # noqa: PTH111 - Path's wants a home
-    parsed = configparser.RawConfigParser()
+def checked_settings(document: Document, problems: Problems, env_file: Path | None = _ENV_FILE) -> dict[str, object]:
+    """The settings of a gateway file that nothing above it sets; what is wrong with them is added to ``problems``."""
+    above, environ = set_above(Settings, env_file), file_references(env_file)
+    given = settings_of(document, environ, Settings.model_fields, problems, without=above)
     try:
-        parsed.read(file, encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError):
-        return None  # botocore will say what is wrong with it when credentials are asked for
-    for section in ("default",) if name == "default" else (f"profile {name}", name):
-        if parsed.has_option(section, "region"):
-            return parsed.get(section, "region")
-    return None
+        Settings(_env_file=None, **cast("dict[str, Any]", given))  # pyright: ignore[reportCallIssue]
+    except ValidationError as refused:
+        for wrong in refused.errors():
+            name = str(wrong["loc"][0])
+            if name in given:
+                field = Settings.model_fields[name]
+                words = allowed_words(field) or str(wrong["msg"]).removeprefix("Value error, ")
+                hidden = "Secret" in str(field.annotation) or isinstance(given[name], Referred)
+                problems.add(("settings", name), words if hidden else f"is {wrong['input']!r}; it {words}")
+    return given
+
+
+def file_references(env_file: Path | None = _ENV_FILE) -> Mapping[str, str]:
+    """What a reference of the gateway file may name: the variables of the environment, and of ``env_file``."""
+    return known_words(Settings, env_file, os.environ)
 
 
 def _line(problem: Mapping[str, Any]) -> str:
