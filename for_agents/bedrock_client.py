@@ -16,7 +16,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
@@ -116,7 +116,7 @@ class GatewayClient:
             arguments.setdefault("idempotency_key", f"for-agents-{secrets.token_hex(16)}")
         return as_generation(await self._call("generate", arguments, on_text))
 
-    async def stream(self, model: str, messages: Messages, **options: Any) -> AsyncIterator[StreamEvent]:
+    async def stream(self, model: str, messages: Messages, **options: Any) -> AsyncGenerator[StreamEvent]:
         """The answer while it is made: pieces of text, then one event with the whole generation.
 
         Raises:
@@ -309,6 +309,10 @@ class BackgroundLoop:
     def run(self, work: Coroutine[Any, Any, Returned]) -> Returned:
         """Waits for the coroutine's result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def run_for(self, work: Coroutine[Any, Any, Returned]) -> Returned:
+        """The same for one who has a loop, which goes on meanwhile; who gives up waiting ends the work."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def close(self) -> None:
         """Cancels what is left, and ends the thread."""

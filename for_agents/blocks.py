@@ -1,6 +1,6 @@
 """Content blocks in the spellings that people know — LangChain's, OpenAI's, Anthropic's — to the gateway's. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -56,6 +56,19 @@ def tool_use(call_id: str | None, name: str, arguments: Any) -> Json:
     """A call that was made."""
     given = arguments if isinstance(arguments, dict) else {"value": arguments}
     return {"toolUse": {"toolUseId": call_id, "name": name, "input": given}}
+
+
+def with_calls(kept: Iterable[Json], calls: Iterable[Json]) -> list[Json]:
+    """An answer's blocks with these calls in the place of those it had; what the model called by itself stays."""
+    left = {call["toolUse"]["toolUseId"]: call for call in calls}
+    told: list[Json] = []
+    for block in kept:
+        use = block.get("toolUse")
+        if use is None or use.get("type") == "server_tool_use":
+            told.append(dict(block))
+        elif use["toolUseId"] in left:
+            told.append(left.pop(use["toolUseId"]))
+    return [*told, *left.values()]
 
 
 def media(mime: str, data: str, name: str | None = None) -> Json:

@@ -8,12 +8,9 @@
 One session is shared by all calls of one event loop; calls without a loop share a thread's.
 """
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -29,39 +26,15 @@ from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import Field, PrivateAttr, SecretStr
 
 try:
-    from for_agents.bedrock_client import BackgroundLoop, GatewayClient
+    from for_agents.bedrock_client import GatewayClient
     from for_agents.blocks import cache_point
     from for_agents.messages import to_ai_message, to_gateway, to_last_chunk
+    from for_agents.shared_clients import Clients, clients_of
 except ImportError:  # used from inside the folder
-    from bedrock_client import BackgroundLoop, GatewayClient  # type: ignore[no-redef]
+    from bedrock_client import GatewayClient  # type: ignore[no-redef]
     from blocks import cache_point  # type: ignore[no-redef]
     from messages import to_ai_message, to_gateway, to_last_chunk  # type: ignore[no-redef]
-
-
-class Clients:
-    """One client for each event loop that asks, and one loop in a thread for callers that have none."""
-
-    def __init__(self, make: Callable[[], GatewayClient]) -> None:
-        self._make = make
-        self._of: WeakKeyDictionary[asyncio.AbstractEventLoop, GatewayClient] = WeakKeyDictionary()
-        self._background: BackgroundLoop | None = None
-        self._starting = threading.Lock()
-
-    def here(self) -> GatewayClient:
-        """The client of the loop that runs."""
-        loop = asyncio.get_running_loop()
-        client = self._of.get(loop)
-        if client is None:
-            client = self._of[loop] = self._make()
-        return client
-
-    @property
-    def background(self) -> BackgroundLoop:
-        """The loop of those who have none."""
-        with self._starting:
-            if self._background is None:
-                self._background = BackgroundLoop()
-            return self._background
+    from shared_clients import Clients, clients_of  # type: ignore[no-redef]
 
 
 class ChatBedrockGateway(BaseChatModel):
@@ -94,15 +67,7 @@ class ChatBedrockGateway(BaseChatModel):
     def model_post_init(self, _: Any) -> None:
         """Shares sessions among all models that speak to the same gateway."""
         key = self.api_key.get_secret_value() if self.api_key is not None else None
-        env, command = self.gateway_env or {}, self.gateway_command
-        settings = (self.gateway_url, key, tuple(sorted(env.items())), tuple(command or ()), self.timeout)
-        with _SHARING:
-            clients = _SHARED.get(settings)
-            if clients is None:
-                clients = _SHARED[settings] = Clients(
-                    lambda: GatewayClient(self.gateway_url, key=key, env=env, command=command, timeout_s=self.timeout)
-                )
-        self._clients = clients
+        self._clients = clients_of(self.gateway_url, key, self.gateway_env or {}, self.gateway_command, self.timeout)
 
     @property
     def _llm_type(self) -> str:
@@ -254,8 +219,6 @@ class ChatBedrockGateway(BaseChatModel):
         return {name: value for name, value in told.items() if value is not None}
 
 
-_SHARED: dict[Any, Clients] = {}
-_SHARING = threading.Lock()
 _NOT_THE_GATEWAYS = frozenset({"ls_structured_output_format", "strict", "method"})
 
 

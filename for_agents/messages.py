@@ -17,10 +17,10 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call, tool_call_chunk
 
 try:
-    from for_agents.blocks import to_blocks, tool_use
+    from for_agents.blocks import to_blocks, tool_use, with_calls
     from for_agents.gateway_answers import Generation, InvalidRequest
 except ImportError:  # used from inside the folder
-    from blocks import to_blocks, tool_use  # type: ignore[no-redef]
+    from blocks import to_blocks, tool_use, with_calls  # type: ignore[no-redef]
     from gateway_answers import Generation, InvalidRequest  # type: ignore[no-redef]
 
 Json = dict[str, Any]
@@ -136,20 +136,11 @@ def _encoded(message: BaseMessage) -> Json:
 def _answer(message: AIMessage) -> str | list[Any]:
     """The blocks as they came, so that thoughts keep their signatures. Which tools are called, the message itself says:
     somebody may have changed or refused a call meanwhile."""
-    calls = {call["id"]: tool_use(call["id"], call["name"], call["args"]) for call in message.tool_calls}
     kept = message.additional_kwargs.get(BLOCKS) or _content(message.content)
-    if isinstance(kept, str):
-        if not calls:
-            return kept
-        kept = to_blocks(kept)
-    told: list[Any] = []
-    for block in kept:
-        use = block.get("toolUse")
-        if use is None or use.get("type") == "server_tool_use":
-            told.append(block)
-        elif use["toolUseId"] in calls:
-            told.append(calls.pop(use["toolUseId"]))
-    return [*told, *calls.values()]
+    if isinstance(kept, str) and not message.tool_calls:
+        return kept
+    calls = [tool_use(call["id"], call["name"], call["args"]) for call in message.tool_calls]
+    return with_calls(to_blocks(kept) if isinstance(kept, str) else kept, calls)
 
 
 def _result(message: ToolMessage) -> Json:

@@ -27,33 +27,45 @@ def sandbox(folder: Path, *words: str) -> Iterator[str]:
 @contextmanager
 def gateway(bedrock: str, folder: Path) -> Iterator[str]:
     """The address of a gateway before it, without ``/v1``. Nothing is answered from its cache."""
-    more = {
-        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock,
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
-        "AWS_REGION": "us-east-1",
-        "CACHE_ENABLED": "false",
-        "LOG_FORMAT": "json",
-    }
-    with _process(["-m", "src.server", "--transport", "http", "--port", "0"], folder, more) as lines:
+    words = ["-m", "src.server", "--transport", "http", "--port", "0"]
+    with _process(words, folder, {**_before(bedrock), "LOG_FORMAT": "json"}) as lines:
         line = next(line for line in lines if '"event":"listening"' in line)
         _read_on(lines)
         yield str(json.loads(line)["mcp"]).removesuffix("/mcp")
 
 
-@contextmanager
-def _process(words: list[str], folder: Path, more: Mapping[str, str]) -> Iterator[IO[str]]:
-    """The lines of its stderr, while it runs beside the checkout: no ``.env`` there is read."""
+def over_stdio(bedrock: str, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """The command that serves a gateway on its standard input and output, and its environment."""
+    return [PYTHON, "-m", "src.server"], _environment(folder) | _before(bedrock)
+
+
+def _before(bedrock: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": bedrock,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_REGION": "us-east-1",
+        "CACHE_ENABLED": "false",
+    }
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Without credentials and settings of this machine; state goes into the folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OPENAI_", "ANTHROPIC_"))}
-    env = {
+    return {
         **kept,
         "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CHECKOUT / 'src'}",
         "XDG_STATE_HOME": str(folder),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        **more,
     }
+
+
+@contextmanager
+def _process(words: list[str], folder: Path, more: Mapping[str, str]) -> Iterator[IO[str]]:
+    """The lines of its stderr, while it runs beside the checkout: no ``.env`` there is read."""
+    env = _environment(folder) | dict(more)
     process = subprocess.Popen(
         [PYTHON, *words], cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
