@@ -80,12 +80,20 @@ def read_file(settings: Settings, catalog: Catalog | None = None) -> FileContent
 class RouteDesk:
     """Tells the routes in force, and reloads them: when asked to, and when the file is another one than before."""
 
-    def __init__(self, book: RouteBook, settings: Settings, catalog: Catalog, content: FileContent) -> None:
+    def __init__(
+        self,
+        book: RouteBook,
+        settings: Settings,
+        catalog: Catalog,
+        content: FileContent,
+        look_every_s: float = _LOOK_EVERY_S,
+    ) -> None:
         self._book = book
         self._settings = settings
         self._catalog = catalog
         self._content = content
         self._path = settings.gateway_file
+        self._look_every_s = look_every_s
         self._seen = content.stamp
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,7 +124,7 @@ class RouteDesk:
         """Reloads soon; what is wrong is logged."""
         self._begin(self._reload_and_log("signal"))
 
-    async def reload(self, why: str = "asked") -> dict[str, object]:
+    async def reload(self, why: str = "asked") -> Mapping[str, object]:
         """Reads the file and puts its routes in force; what changed, as JSON values.
 
         Raises:
@@ -147,7 +155,7 @@ class RouteDesk:
         (as Kubernetes changes a ConfigMap); a file that still changes is left until it rests."""
         before = self._seen
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
             now = await asyncio.to_thread(_stamp, path)
             if now == before and now != self._seen:
                 await self._reload_and_log("file")

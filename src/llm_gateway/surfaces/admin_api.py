@@ -1,10 +1,10 @@
-"""``/admin``: keys, budgets, limits and usage over HTTP, for whoever bears the master key (``ADMIN_API_KEY``).
+"""``/admin``: keys, budgets, limits, usage and routes over HTTP, for whoever bears the master key (``ADMIN_API_KEY``).
 
 Without a master key there is nothing here. Answers are never to be stored, and hold no key but the one just made.
 """
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import orjson
@@ -15,11 +15,12 @@ from llm_gateway.administration import Administration
 from llm_gateway.domain.errors import GatewayError, InvalidRequest, Unauthenticated
 from llm_gateway.domain.keys import KeyWish
 from llm_gateway.domain.usage import UsageQuestion
+from llm_gateway.surfaces.admin_routes import Answer, Body, RouteKeeper, route_answers
 from llm_gateway.surfaces.door_limits import DoorLimits
 from llm_gateway.surfaces.http_body import CallerLeft
 from llm_gateway.surfaces.http_headers import error_headers
 from llm_gateway.surfaces.identity import token_of
-from llm_gateway.surfaces.json_body import read_json
+from llm_gateway.surfaces.json_body import decode_body, read_body
 from llm_gateway.surfaces.json_values import a_list, a_string, an_object, filled_text, only
 from llm_gateway.surfaces.money_words import (
     Json,
@@ -36,8 +37,6 @@ from llm_gateway.surfaces.request_ids import new_request_id
 from llm_gateway.surfaces.usage_words import a_day, by_words, encode_usage
 from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, error_body, status_of_error
 
-Body = Mapping[str, object]
-Answer = Callable[[str, Body], Awaitable[Json]]
 _KEY_MEMBERS = (
     *("name", "team", "models", "places", "tags", "limits", "budget_usd", "window", "alerts"),
     *("run_budget_usd", "expires_at"),
@@ -50,8 +49,17 @@ _GUARDED = [(b"cache-control", b"no-store"), (b"vary", b"Authorization, X-Admin-
 class AdminDoor:
     """The application. ``master_key`` is compared in constant time."""
 
-    def __init__(self, desk: Administration | None, master_key: str | None, limits: DoorLimits) -> None:
-        self._desk = desk
+    def __init__(
+        self,
+        desk: Administration | None,
+        master_key: str | None,
+        limits: DoorLimits,
+        routes: RouteKeeper | None = None,
+    ) -> None:
+        self._answers: Mapping[str, Mapping[str, Answer]] = {
+            **({} if desk is None else _money_answers(_Answers(desk))),
+            **({} if routes is None else route_answers(routes)),
+        }
         self._master_key = master_key
         self._limits = limits
 
@@ -63,7 +71,8 @@ class AdminDoor:
             answer = self._find(scope, headers)
             body: Body = {}
             if scope["method"] == "POST":
-                body = await read_json(receive, headers, self._limits)
+                sent = await read_body(receive, headers, self._limits)
+                body = decode_body(sent, self._limits) if sent else {}
             elif scope["method"] == "GET":
                 body = _query(scope["query_string"])
             await _send(send, 200, await answer(_word(scope["path"]), body), request_id)
@@ -76,29 +85,33 @@ class AdminDoor:
             await _refuse(send, GatewayError(INTERNAL_TEXT, code=INTERNAL), request_id)
 
     def _find(self, scope: Scope, headers: Mapping[bytes, bytes]) -> Answer:
-        desk, method, path = self._desk, scope["method"], scope["path"].rstrip("/")
-        if self._master_key is None or desk is None:
+        method, path, answers = scope["method"], scope["path"].rstrip("/"), self._answers
+        if self._master_key is None or not answers:
             raise InvalidRequest("there is no /admin here; set ADMIN_API_KEY, and LEDGER=on", code="unknown_url")
         given = headers.get(b"x-admin-api-key", b"").decode("latin-1").strip() or token_of(headers) or ""
         if not hmac.compare_digest(given.encode(), self._master_key.encode()):
             raise Unauthenticated("the key of /admin is needed: X-Admin-API-Key, or Authorization: Bearer")
-        answers = _Answers(desk)
-        routes: Mapping[str, Mapping[str, Answer]] = {
-            "/admin/keys": {"GET": answers.keys, "POST": answers.create_key},
-            "/admin/keys/*": {"GET": answers.key, "DELETE": answers.revoke_key},
-            "/admin/keys/*/rotate": {"POST": answers.rotate_key},
-            "/admin/budgets": {"GET": answers.budgets, "POST": answers.set_budget},
-            "/admin/budgets/*": {"DELETE": answers.remove_budget},
-            "/admin/limits": {"GET": answers.limits, "POST": answers.set_limits},
-            "/admin/usage": {"GET": answers.usage},
-            "/admin/cache/*": {"GET": answers.cache, "POST": answers.flush_cache},
-        }
-        found = routes.get(_pattern(path))
+        found = answers.get(_pattern(path))
         if found is None:
-            raise InvalidRequest(f"there is nothing at {path[:100]}; there are {', '.join(routes)}", code="unknown_url")
+            raise InvalidRequest(
+                f"there is nothing at {path[:100]}; there are {', '.join(answers)}", code="unknown_url"
+            )
         if method not in found:
             raise InvalidRequest(f"{path[:80]} takes {' or '.join(found)} only", code="method_not_allowed")
         return found[method]
+
+
+def _money_answers(answers: "_Answers") -> dict[str, Mapping[str, Answer]]:
+    return {
+        "/admin/keys": {"GET": answers.keys, "POST": answers.create_key},
+        "/admin/keys/*": {"GET": answers.key, "DELETE": answers.revoke_key},
+        "/admin/keys/*/rotate": {"POST": answers.rotate_key},
+        "/admin/budgets": {"GET": answers.budgets, "POST": answers.set_budget},
+        "/admin/budgets/*": {"DELETE": answers.remove_budget},
+        "/admin/limits": {"GET": answers.limits, "POST": answers.set_limits},
+        "/admin/usage": {"GET": answers.usage},
+        "/admin/cache/*": {"GET": answers.cache, "POST": answers.flush_cache},
+    }
 
 
 class _Answers:

@@ -17,6 +17,7 @@ from llm_gateway.administration import Administration
 from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
 from llm_gateway.surfaces.admin_api import AdminDoor
+from llm_gateway.surfaces.admin_routes import RouteKeeper
 from llm_gateway.surfaces.anthropic_api.routes import AnthropicDoor
 from llm_gateway.surfaces.door_guard import DoorGuard
 from llm_gateway.surfaces.door_limits import DoorLimits
@@ -50,6 +51,7 @@ def create_site(
     desk: Administration | None = None,
     master_key: str | None = None,
     degraded: Degraded = tuple,
+    routes: RouteKeeper | None = None,
 ) -> ASGIApp:
     """The site for one process. Its lifespan closes the gateway."""
     mcp = McpDoor(server, gateway, limits)
@@ -84,7 +86,7 @@ def create_site(
         ],
     )
     doors = KeyGuard(_doors(site, mcp, gateway, reports, limits), gateway, new_request_id)
-    admin = AdminDoor(desk, master_key, limits)
+    admin = AdminDoor(desk, master_key, limits, routes)
     doors = _admins_apart(admin, _shown_to_pages(doors, allowed_origins))
     return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
 
