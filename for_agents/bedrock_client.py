@@ -12,6 +12,7 @@ way is made again only where that costs nothing, or under an idempotency key: ``
 """
 
 import asyncio
+import atexit
 import os
 import secrets
 import threading
@@ -299,12 +300,14 @@ class SyncGatewayClient:
 
 
 class BackgroundLoop:
-    """An event loop in a daemon thread, for those who have none of their own."""
+    """An event loop in a daemon thread, for those who have none of their own. It ends with the program, if not before:
+    a server that was started in it is told to end, rather than cut off."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway-client", daemon=True)
         self._thread.start()
+        atexit.register(self.close)
 
     def run(self, work: Coroutine[Any, Any, Returned]) -> Returned:
         """Waits for the coroutine's result."""
@@ -316,6 +319,7 @@ class BackgroundLoop:
 
     def close(self) -> None:
         """Cancels what is left, and ends the thread."""
+        atexit.unregister(self.close)
         with suppress(RuntimeError):
             self.run(_cancel_all())
             self._loop.call_soon_threadsafe(self._loop.stop)

@@ -50,11 +50,20 @@ async def serve_stdio(app: App) -> None:
     finally:
         await app.aclose()
     if not told.done():
-        return await serving
+        return await _hear_out(serving)
     with suppress(OSError, ValueError):  # whoever read them may have gone first
         sys.stdout.flush()
     flush_logs()
     os._exit(_EXIT_CODES[told.result()])
+
+
+async def _hear_out(serving: asyncio.Future[None]) -> None:
+    """Until the client hangs up. One that was killed takes no answer any more, which is an end like any other."""
+    try:
+        await serving
+    except* BrokenPipeError:
+        flush_logs()
+        os._exit(0)  # an ordinary end would try once more to write
 
 
 def _listen_for_the_end(told: asyncio.Future[signal.Signals]) -> None:

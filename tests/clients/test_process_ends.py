@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 from asyncio.subprocess import DEVNULL, PIPE
@@ -121,6 +122,18 @@ async def test_a_signal_ends_the_stdio_server_while_it_waits_for_a_line(number: 
 async def test_the_end_of_input_ends_the_stdio_server(tmp_path: Path) -> None:
     process = await start(env=environment(NOBODY), cwd=tmp_path, stdin=DEVNULL, stdout=PIPE)
     assert await ended(process) == (0, "", "")
+
+
+async def test_a_client_that_was_killed_before_its_answer_is_an_end_without_noise(tmp_path: Path) -> None:
+    nobody_reads, written = os.pipe()
+    process = await start(env=environment(NOBODY), cwd=tmp_path, stdin=PIPE, stdout=written)
+    os.close(written)
+    os.close(nobody_reads)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(INITIALIZE).encode() + b"\n")
+    process.stdin.close()
+    code, _, err = await ended(process)
+    assert (code, err) == (0, "")
 
 
 async def test_stdout_carries_protocol_lines_only(tmp_path: Path) -> None:
