@@ -59,7 +59,7 @@ conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the
 
 clients: $(VENV)/.installed $(addsuffix /.made,$(addprefix $(CLIENTS)/,openai strands agents node))  ## Ask through other people's clients and frameworks, each in an environment of its own
 	@$(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/other_clients && \
-		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_node_clients.py test_pydantic_ai.py && \
+		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_mcp_adapters.py test_node_clients.py test_pydantic_ai.py && \
 		$(CURDIR)/$(CLIENTS)/strands/bin/python -m pytest -q $(ARGS) test_strands.py && \
 		cd ../other_agents && $(CURDIR)/$(CLIENTS)/agents/bin/python -m pytest -q $(ARGS)
 

@@ -14,8 +14,15 @@ def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _between(bedrock: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listener]:
-    with gateway(bedrock, tmp_path_factory.mktemp("gateway")) as url, listening_between(url) as listener:
+def served(bedrock: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The gateway's own address."""
+    with gateway(bedrock, tmp_path_factory.mktemp("gateway")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _between(served: str) -> Iterator[Listener]:
+    with listening_between(served) as listener:
         yield listener
 
 

@@ -123,3 +123,9 @@ def test_a_broken_stream_raises(v1: str, name: str) -> None:
 def test_the_program_in_the_readme_runs(heard: Listener, tmp_path: Path) -> None:
     told = run_shown("pydantic-ai", [sys.executable, "-"], heard.url, tmp_path)
     assert told.startswith("Good morning.")
+
+
+def test_the_program_in_the_guide_runs(heard: Listener, tmp_path: Path) -> None:
+    told = run_shown("pydantic-ai", [sys.executable, "-"], heard.url, tmp_path, "for_agents/README.md")
+    assert RAIN in told
+    assert "degrees=" in told

@@ -139,3 +139,9 @@ async def _read(asked: OpenAIModel, prompt: str) -> None:
 def test_the_program_in_the_readme_runs(heard: Listener, tmp_path: Path) -> None:
     told = run_shown("strands", [sys.executable, "-"], heard.url, tmp_path)
     assert "Good morning." in told
+
+
+def test_the_program_in_the_guide_runs(heard: Listener, tmp_path: Path) -> None:
+    told = run_shown("strands", [sys.executable, "-"], heard.url, tmp_path, "for_agents/README.md")
+    assert RAIN in told
+    assert "degrees=" in told
