@@ -19,25 +19,31 @@
         ├── BackendUnavailable
         │   └── ConnectionLost
         ├── BackendRefused          our credentials, our model access
-        └── BackendGarbled          an answer we cannot read
+        ├── BackendGarbled          an answer we cannot read
+        └── AllCandidatesFailed     .failures
 
 Domain errors know no HTTP. A message says what is wrong and how to mend it; it never holds a secret or a prompt.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from llm_gateway.domain.completions import Usage
+from llm_gateway.domain.remedies import BROKEN, NOTHING, ONCE_MORE, REFUSED, SILENT, THROTTLED, Remedy
 
-Fact = str | int | float | bool | None | list[str]
+Fact = str | int | float | bool | None | list[str] | list[dict[str, str]]
 
 
 class GatewayError(Exception):
     """An expected failure. ``facts()`` gives what a program can act upon, in the field names of the public API.
 
     ``spent`` is an estimate of the tokens that may have been paid for all the same, ``None`` when nothing was.
+    ``remedy`` is what may be tried after it; ``way`` tells what was.
     """
 
     spent: Usage | None = None
+    remedy: Remedy = NOTHING
+    way: Mapping[str, object] | None = None
     default_code: ClassVar[str] = "internal_error"
     default_retryable: ClassVar[bool] = False
 
@@ -253,11 +259,13 @@ class Overloaded(GatewayError):
 class BackendError(GatewayError):
     """The model's side failed.
 
-    ``model`` is the invoked id. ``upstream_request_id`` is AWS's, for a support case.
+    ``model`` is the invoked id. ``upstream_request_id`` is AWS's, for a support case. ``asks_wait_s`` is the pause that
+    AWS itself asked for, in seconds.
     """
 
     default_code = "upstream_error"
     default_retryable = True
+    remedy = BROKEN
 
     def __init__(
         self,
@@ -269,11 +277,16 @@ class BackendError(GatewayError):
         retry_after_s: float | None = None,
         spent: Usage | None = None,
         upstream_request_id: str | None = None,
+        remedy: Remedy | None = None,
+        asks_wait_s: float | None = None,
     ) -> None:
         super().__init__(message, code=code, retryable=retryable, retry_after_s=retry_after_s)
         self.model = model
         self.spent = spent
         self.upstream_request_id = upstream_request_id
+        self.asks_wait_s = asks_wait_s
+        if remedy is not None:
+            self.remedy = remedy
 
     def facts(self) -> dict[str, Fact]:
         """``model`` and AWS's request id."""
@@ -285,12 +298,14 @@ class BackendThrottled(BackendError):
     """AWS's quota, not ours: ``upstream_throttled``, or ``upstream_quota_exceeded`` when waiting is no help."""
 
     default_code = "upstream_throttled"
+    remedy = THROTTLED
 
 
 class BackendTimeout(BackendError):
     """A wait ended at its limit. Retryable by the caller, but the silent call may have been paid for."""
 
     default_code = "upstream_timeout"
+    remedy = SILENT
 
 
 class BackendUnavailable(BackendError):
@@ -311,12 +326,31 @@ class BackendRefused(BackendError):
 
     default_code = "upstream_access_denied"
     default_retryable = False
+    remedy = REFUSED
 
 
 class BackendGarbled(BackendError):
     """An answer we cannot read: ``upstream_protocol_error``; ``upstream_stream_error`` for an error in a stream."""
 
     default_code = "upstream_protocol_error"
+    remedy = ONCE_MORE
+
+
+class AllCandidatesFailed(BackendError):
+    """Each of a route's targets failed, and not all alike. ``failures``: each target, its code and its message."""
+
+    default_code = "all_candidates_failed"
+    remedy = NOTHING
+
+    def __init__(
+        self, message: str, *, model: str, failures: Sequence[dict[str, str]], retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, model=model, retry_after_s=retry_after_s)
+        self.failures = list(failures)
+
+    def facts(self) -> dict[str, Fact]:
+        """``model`` and the ``failures``."""
+        return {"model": self.model, "failures": self.failures}
 
 
 class ConfigurationError(Exception):

@@ -103,13 +103,15 @@ class ResolvedModel:
     """What a caller's word for a model stands for.
 
     ``invoked_id`` is the id or ARN that goes to Bedrock and that the price belongs to; ``card`` is ``None`` for a
-    model the catalog has never seen. ``warnings`` tells of a legacy model or a successor asked instead.
+    model the catalog has never seen. ``warnings`` tells of a legacy model or a successor asked instead. ``region`` is
+    where it is asked, ``None`` for the gateway's own; the price belongs to that too.
     """
 
     asked: str
     invoked_id: str
     card: ModelCard | None
     warnings: tuple[str, ...] = ()
+    region: str | None = None
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ from llm_gateway.backends.bedrock.watchdog import Watchdog
 from llm_gateway.backends.bedrock.wire import READ_FAULTS
 from llm_gateway.domain.completions import Completion, Delta
 from llm_gateway.domain.errors import BackendError, BackendGarbled, BackendTimeout, GatewayError
+from llm_gateway.domain.remedies import FELL_SILENT, NOTHING
 
 _LINGER_S = 1.0
 """How long the connection may stay open after the answer is whole; then it is dropped and the answer stands."""
@@ -239,6 +240,7 @@ class StreamedAnswer:
             model=self._asked.model,
             spent=self._asked.spent(self._transcript.output_tokens()),
             upstream_request_id=self._request_id,
+            remedy=NOTHING if is_total else FELL_SILENT,
         )
 
     def _garbled(self, message: str) -> BackendGarbled:

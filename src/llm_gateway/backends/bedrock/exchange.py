@@ -47,6 +47,7 @@ from llm_gateway.domain.errors import (
     BackendRefused,
     BackendTimeout,
 )
+from llm_gateway.domain.remedies import BROKEN, REFUSED
 from llm_gateway.domain.requests import ModelCall
 from llm_gateway.patience import Patience
 
@@ -229,6 +230,7 @@ class Exchange:
             return BackendTimeout(
                 "AWS credentials could not be had in time; nothing was sent. Run `llm-gateway doctor`",
                 model=attempt.asked.model,
+                remedy=REFUSED,
             )
         setting, waited_s = ("BEDROCK_FIRST_EVENT_TIMEOUT", self._timeouts.first_event_s)
         if attempt.operation == _WHOLE:
@@ -244,6 +246,7 @@ class Exchange:
             f"no connection to Bedrock within {self._timeouts.connect_s:g} s (BEDROCK_CONNECT_TIMEOUT); check the "
             "region, the network and the proxy settings",
             model=attempt.asked.model,
+            remedy=BROKEN,
         )
 
 

@@ -11,8 +11,10 @@ from llm_gateway.backends.bedrock import fault_words as words
 from llm_gateway.backends.bedrock.asked import Asked
 from llm_gateway.backends.bedrock.event_stream import Head
 from llm_gateway.backends.bedrock.json_shape import as_text, read_object
+from llm_gateway.backends.bedrock.remedies import remedy_of
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import (
+    BackendError,
     BackendGarbled,
     BackendRefused,
     BackendThrottled,
@@ -24,6 +26,7 @@ from llm_gateway.domain.errors import (
     InvalidRequest,
     UnknownModel,
 )
+from llm_gateway.domain.remedies import ONCE_MORE
 
 DEFAULT_RETRY_AFTER_S = 1.0
 _LONGEST_RETRY_AFTER_S = 3_600.0
@@ -97,6 +100,9 @@ def error_of(fault: Fault, asked: Asked, spent: Usage | None = None) -> GatewayE
     """The error for a fault that came before any piece of the answer. ``spent`` is set when a stream had begun."""
     error = _TABLE[fault.kind](fault, asked)
     error.spent = error.spent or spent
+    error.remedy = remedy_of(fault.kind, fault.message, error)
+    if isinstance(error, BackendError):
+        error.asks_wait_s = fault.retry_after_s
     return error
 
 
@@ -113,6 +119,7 @@ def stream_error_of(fault: Fault, asked: Asked, spent: Usage) -> GatewayError:
         retry_after_s=DEFAULT_RETRY_AFTER_S if fault.kind in _THROTTLES else None,
         spent=spent,
         upstream_request_id=fault.request_id,
+        remedy=ONCE_MORE,
     )
 
 

@@ -172,6 +172,7 @@ def finish_reason(stop: str, asked: Asked, usage: Usage, request_id: str | None)
             "or ask another model",
             model=asked.model,
             code="upstream_model_error",
+            remedy=ONCE_MORE,
             spent=usage,
             upstream_request_id=request_id,
         )

@@ -1,0 +1,232 @@
+"""A twin of AWS's quota for one target: what AWS would refuse waits here for room, keys by turns.
+
+AWS takes input, cache writes and ``max_tokens`` from a bucket when a call begins and gives back the unused rest at its
+end; what was answered burns at the family's rate, what was read from a prompt cache is free. The bucket holds a minute's
+worth and refills steadily. Source: Bedrock's documentation of on-demand quotas.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from llm_gateway.domain.completions import Usage
+from llm_gateway.domain.routes import TargetLimits
+
+_MINUTE_S = 60.0
+_AT_FIRST = 1.25  # an estimate by length may be too small
+_LEARNS = 0.05
+_ON_TOP = 1.05
+
+
+class Bucket:
+    """``per_minute`` is its size and what flows into it in a minute."""
+
+    __slots__ = ("_at", "_clock", "_level", "size")
+
+    def __init__(self, per_minute: float, clock: Callable[[], float]) -> None:
+        self.size = per_minute
+        self._clock = clock
+        self._level = self.size
+        self._at = clock()
+
+    @property
+    def level(self) -> float:
+        """What is in it now; below 0 where more was burned than was there."""
+        now = self._clock()
+        self._level = min(self.size, self._level + (now - self._at) * self.size / _MINUTE_S)
+        self._at = now
+        return self._level
+
+    def wait_s(self, amount: float) -> float:
+        """How long until there is room for so much; what is larger than the bucket waits until it is full."""
+        missing = min(amount, self.size) - self.level
+        return max(0.0, missing * _MINUTE_S / self.size)
+
+    def take(self, amount: float) -> None:
+        """A negative amount gives back."""
+        self._level = min(self.size, self.level - amount)
+
+    def run_dry(self) -> None:
+        """AWS says that nothing is left, whatever this twin thinks: others draw on the same quota."""
+        self._level = min(0.0, self.level)
+
+
+class Size(NamedTuple):
+    """What a call takes: its input as estimated from its length, and the longest answer it asks for, in tokens."""
+
+    input_tokens: int
+    answer_tokens: int
+
+
+NOTHING_COUNTED = Size(0, 0)
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a call has taken from a quota."""
+
+    quota: "Quota"
+    size: Size
+    tokens: float
+
+
+@dataclass(slots=True)
+class _Waiter:
+    size: Size
+    turn: asyncio.Future[Taken]
+
+
+class Quota:
+    """The buckets of one target, or a ``share`` of them. ``burn_rate`` is what a token of an answer counts for."""
+
+    def __init__(
+        self,
+        limits: TargetLimits,
+        *,
+        share: float = 1.0,
+        burn_rate: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits = limits
+        self.burn_rate = burn_rate
+        self._tokens = Bucket(limits.tpm * share, clock) if limits.tpm else None
+        self._requests = Bucket(limits.rpm * share, clock) if limits.rpm else None
+        self._true_size = _AT_FIRST
+        self._busy = 0
+        self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether tokens are limited, so that somebody has to count them."""
+        return self._tokens is not None
+
+    @property
+    def left(self) -> float:
+        """The share of the scarcest limit that is left, from 0 to 1."""
+        shares = [max(0.0, bucket.level) / bucket.size for bucket in (self._tokens, self._requests) if bucket is not None]
+        if self.limits.concurrent:
+            shares.append(max(0, self.limits.concurrent - self._busy) / self.limits.concurrent)
+        return min(shares, default=1.0)
+
+    def told(self) -> dict[str, object]:
+        """For people: what is left of each limit."""
+        return {
+            "tpm": self.limits.tpm,
+            "tpm_left": None if self._tokens is None else int(self._tokens.level),
+            "rpm": self.limits.rpm,
+            "rpm_left": None if self._requests is None else int(self._requests.level),
+            "max_concurrent": self.limits.concurrent,
+            "waiting": sum([len(queue) for queue in self._queues.values()]),
+        }
+
+    def wait_s(self, size: Size) -> float:
+        """How long until there is room, as far as is known; 0 where there is some and nobody waits for it."""
+        waits = [0.0]
+        if self._tokens is not None:
+            waits.append(self._tokens.wait_s(self._reserved(size)))
+        if self._requests is not None:
+            waits.append(self._requests.wait_s(1))
+        if self.limits.concurrent and self._busy >= self.limits.concurrent:
+            waits.append(0.1)  # nobody knows; the end of a call wakes whoever waits
+        return max(waits)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for room already."""
+        return bool(self._queues)
+
+    async def admit(self, queue: str, size: Size, max_wait_s: float) -> Taken | None:
+        """Takes room for a call, in its turn; ``None`` where there was none in time."""
+        if not self._queues and self.wait_s(size) <= 0:
+            return self._take(size)
+        if max_wait_s <= 0:
+            return None
+        return await self._wait(queue, size, max_wait_s)
+
+    def settle(self, taken: Taken, used: Usage | None) -> None:
+        """The call ended. ``used`` is ``None`` where it was refused, so that AWS counted nothing."""
+        self._busy -= 1
+        if self._tokens is not None:
+            burned = 0
+            if used is not None:
+                read = used.input_tokens + used.cache_write_tokens
+                burned = read + used.output_tokens * self.burn_rate
+                if not used.estimated:
+                    self._learn(taken.size, read + used.cache_read_tokens)
+            self._tokens.take(burned - taken.tokens)
+        self._call_up()
+
+    def _learn(self, size: Size, read_tokens: int) -> None:
+        """How much longer inputs are than estimated: up at once, down slowly."""
+        if size.input_tokens:
+            seen = _ON_TOP * read_tokens / size.input_tokens
+            self._true_size = max(seen, self._true_size + _LEARNS * (seen - self._true_size))
+
+    def _reserved(self, size: Size) -> float:
+        return size.input_tokens * self._true_size + size.answer_tokens
+
+    def run_dry(self) -> None:
+        """AWS refused a call for this quota."""
+        if self._tokens is not None:
+            self._tokens.run_dry()
+
+    def _take(self, size: Size) -> Taken:
+        self._busy += 1
+        tokens = self._reserved(size)
+        if self._tokens is not None:
+            self._tokens.take(tokens)
+        if self._requests is not None:
+            self._requests.take(1)
+        return Taken(self, size, tokens)
+
+    async def _wait(self, queue: str, size: Size, max_wait_s: float) -> Taken | None:
+        waiter = _Waiter(size, asyncio.get_running_loop().create_future())
+        self._queues.setdefault(queue, deque()).append(waiter)
+        self._call_up()
+        try:
+            async with asyncio.timeout(max_wait_s):
+                return await asyncio.shield(waiter.turn)
+        except TimeoutError:
+            return waiter.turn.result() if waiter.turn.done() else None
+        except asyncio.CancelledError:
+            if waiter.turn.done():
+                self.settle(waiter.turn.result(), None)
+            raise
+        finally:
+            self._forget(queue, waiter)
+
+    def _forget(self, queue: str, waiter: _Waiter) -> None:
+        waiting = self._queues.get(queue)
+        if waiting is not None and waiter in waiting:
+            waiting.remove(waiter)
+        if not waiting:
+            self._queues.pop(queue, None)
+
+    def _call_up(self) -> None:
+        """Lets in who fits, queue by queue; then sets an alarm for whoever fits next."""
+        soonest = _MINUTE_S
+        while self._queues:
+            queue, waiting = next(iter(self._queues.items()))
+            while waiting and waiting[0].turn.done():
+                waiting.popleft()
+            if not waiting:
+                del self._queues[queue]
+                continue
+            soonest = self.wait_s(waiting[0].size)
+            if soonest > 0:
+                break
+            waiter = waiting.popleft()
+            waiter.turn.set_result(self._take(waiter.size))
+            self._queues.move_to_end(queue)
+        self._set_alarm(soonest)
+
+    def _set_alarm(self, after_s: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._queues:
+            self._alarm = asyncio.get_running_loop().call_later(max(after_s, 0.001), self._call_up)

@@ -1,0 +1,61 @@
+"""What happened with each candidate of one request, and how it is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_gateway.domain.errors import GatewayError
+from llm_gateway.routing.contract import Candidate, Plan
+from llm_gateway.routing.targets import TargetState
+
+
+@dataclass(slots=True)
+class Road:
+    """One candidate: how often it was asked, its last error, and when it may be asked again at the earliest, monotonic
+    seconds. ``closed``: not by this request any more."""
+
+    candidate: Candidate
+    state: TargetState
+    asked: int = 0
+    closed: bool = False
+    not_before: float = 0.0
+    error: GatewayError | None = None
+
+
+class Diary:
+    """What is told of a way; ``waited_s`` is what it spent on pauses and on waiting for room."""
+
+    __slots__ = ("_attempts", "_passed_over", "_plan", "_roads", "_why", "waited_s")
+
+    def __init__(self, plan: Plan, roads: Sequence[Road], why: str) -> None:
+        self._plan = plan
+        self._roads = roads
+        self._why = why
+        self._attempts: list[dict[str, object]] = []
+        self._passed_over: list[dict[str, object]] = []
+        self.waited_s = 0.0
+
+    def attempt(self, candidate: Candidate, outcome: str, took_s: float, message: str | None = None) -> None:
+        """A call that was made."""
+        told: dict[str, object] = {"target": candidate.key, "outcome": outcome, "ms": round(took_s * 1000, 1)}
+        self._attempts.append(told if message is None else {**told, "error": message})
+
+    def passed_over(self, candidate: Candidate, reason: str) -> None:
+        """A candidate that is not asked."""
+        self._passed_over.append({"target": candidate.key, "reason": reason})
+
+    def as_told(self, answered: Candidate | None) -> dict[str, object]:
+        """As JSON values."""
+        told: dict[str, object] = {
+            "route": self._plan.route,
+            "target": None if answered is None else answered.key,
+            "why": self._why,
+            "candidates": [road.candidate.key for road in self._roads],
+            "attempts": list(self._attempts),
+        }
+        if answered is not None and answered.stands_in_for is not None:
+            told["stands_in_for"] = self._plan.first.model.name
+        if self._passed_over:
+            told["passed_over"] = list(self._passed_over)
+        if self.waited_s >= 0.001:
+            told["waited_ms"] = round(self.waited_s * 1000, 1)
+        return told

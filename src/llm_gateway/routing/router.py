@@ -1,0 +1,255 @@
+"""Which candidates stand behind a caller's word, and in which order one request asks them.
+
+A request goes by the table that was in force when it came; what is known of targets outlives every table.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.requests import GenerateRequest, ResolvedModel
+from llm_gateway.domain.routes import NO_ROUTES, Place, Route, RouteTable, Target
+from llm_gateway.routing.contract import Candidate, Plan, Snapshot, Strategy, TargetView
+from llm_gateway.routing.conversations import Conversations, conversation_of
+from llm_gateway.routing.needs import Needs
+from llm_gateway.routing.quota import Size
+from llm_gateway.routing.retry_budget import RetryBudget
+from llm_gateway.routing.strategies import known
+from llm_gateway.routing.targets import Targets
+from llm_gateway.routing.way import Chances, Way
+
+Resolve = Callable[[str, str | None], ResolvedModel]
+"""A caller's word for a model, and the region that it is asked in (``None``: the gateway's own)."""
+_LIKELY_ANSWER_TOKENS = 300
+_ORDERED = "ordered"
+
+
+class Trip(NamedTuple):
+    """A request that sets out. ``scope`` is whose conversations it may be taken for; ``queue`` whose turn it takes.
+
+    ``permits`` says whether the caller may ask a model, ``size`` what the request takes there, ``quote`` what so many
+    tokens cost there in nano-dollars. ``input_tokens`` is its length where somebody has counted.
+    """
+
+    plan: Plan
+    request: GenerateRequest
+    scope: str
+    queue: str
+    permits: Callable[[ResolvedModel], bool]
+    size: Callable[[Candidate], Size]
+    quote: Callable[[Candidate, Usage], int | None]
+    input_tokens: int | None = None
+
+
+class Router:
+    """``timeout_s`` is for all attempts of a request where its route does not say; ``share`` this process's part of each
+    target's quota. Satisfies :class:`~llm_gateway.routing.contract.RouteBook`."""
+
+    def __init__(
+        self,
+        resolve: Resolve,
+        *,
+        table: RouteTable = NO_ROUTES,
+        timeout_s: float = 600.0,
+        share: float = 1.0,
+        chances: Chances | None = None,
+    ) -> None:
+        self._resolve = resolve
+        self._table = table
+        self._timeout_s = timeout_s
+        self._chances = chances or Chances(RetryBudget(), time.monotonic, draw=random.random)
+        self._targets = Targets(share=share, clock=self._chances.clock)
+        self._conversations = Conversations(clock=self._chances.clock)
+        self._strategies: dict[str, Strategy] = {}
+
+    def replace(self, table: RouteTable) -> None:
+        """See :class:`~llm_gateway.routing.contract.RouteBook`."""
+        self._table = table
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """The routes in force, by name."""
+        return self._table.routes
+
+    def plan(self, asked: str) -> Plan:
+        """The candidates for a caller's word: a route by its name, else the model.
+
+        Raises:
+            UnknownModel: it is neither.
+        """
+        table = self._table
+        route = table.routes.get(asked) or table.routes.get(asked.strip().lower()) if table.routes else None
+        if route is None:
+            target = Target(model=asked)
+            own = (_ORDERED, (self._candidate(target, asked),))
+            if not table.fallbacks and not table.context_fallbacks:
+                return Plan(None, (own,), table.policy)
+            stand_ins = self._stand_ins(table, asked, table.fallbacks, table.context_fallbacks)
+            return Plan(None, (own, *stand_ins), table.policy)
+        own = (route.strategy, tuple([self._candidate(target, asked) for target in route.targets]))
+        stand_ins = self._stand_ins(table, asked, route.fallbacks, route.context_fallbacks)
+        return Plan(route.name, (own, *stand_ins), route.policy)
+
+    def set_out(self, trip: Trip) -> Way:
+        """The way of a request, its candidates in order.
+
+        Raises:
+            GatewayError: nobody can take it.
+        """
+        self._chances.budget.came()
+        plan = trip.plan
+        timeout_s = plan.policy.timeout_s or self._timeout_s
+        if len(plan.groups) == 1 and len(plan.groups[0][1]) == 1:
+            roads = [(plan.first, self._targets.of(plan.first))]
+            why = "the only target of the route" if plan.route else "asked by its name"
+            return Way(
+                plan, roads, chances=self._chances, timeout_s=timeout_s, queue=trip.queue, size=trip.size, why=why
+            )
+        return self._lined_up(trip, timeout_s)
+
+    def arrived(self, trip: Trip, candidate: Candidate, completion: Completion) -> None:
+        """Remembers where the conversation was answered, where a strategy of the plan wants to know."""
+        if any([self._strategy(name).wants_memory for name, _ in trip.plan.groups]):
+            self._conversations.answered(conversation_of(trip.request, trip.scope), candidate.key, completion.usage)
+
+    def told(self) -> Mapping[str, object]:
+        """See :class:`~llm_gateway.routing.contract.RouteBook`."""
+        routes: dict[str, object] = {}
+        for name, route in self._table.routes.items():
+            plan = self.plan(name)
+            routes[name] = {
+                "strategy": route.strategy,
+                "targets": [candidate.key for candidate in plan.groups[0][1]],
+                "fallbacks": list(route.fallbacks),
+                "context_fallbacks": list(route.context_fallbacks),
+            }
+        return {"routes": routes, "targets": self._targets.told()}
+
+    # --- candidates ---------------------------------------------------------------------------------------------------
+
+    def _candidate(self, target: Target, asked: str, stands_in_for: str | None = None) -> Candidate:
+        place = target.place
+        model = self._resolve(target.model, place.region)
+        if model.asked != asked or place.region is not None:
+            model = ResolvedModel(asked, model.invoked_id, model.card, model.warnings, place.region)
+        return Candidate(_key(model.invoked_id, place), target, model, stands_in_for)
+
+    def _stand_ins(
+        self, table: RouteTable, asked: str, fallbacks: Sequence[str], larger: Sequence[str]
+    ) -> tuple[tuple[str, tuple[Candidate, ...]], ...]:
+        groups: list[tuple[str, tuple[Candidate, ...]]] = []
+        for kind, names in (("error", fallbacks), ("context", [name for name in larger if name not in fallbacks])):
+            for name in names:
+                if name == asked:
+                    continue
+                route = table.routes.get(name)
+                targets = (Target(model=name),) if route is None else route.targets
+                strategy = _ORDERED if route is None else route.strategy
+                groups.append((strategy, tuple([self._candidate(target, asked, kind) for target in targets])))
+        return tuple(groups)
+
+    # --- their order --------------------------------------------------------------------------------------------------
+
+    def _lined_up(self, trip: Trip, timeout_s: float) -> Way:
+        needs = Needs(trip.request)
+        line: list[Candidate] = []
+        lacking: list[tuple[Candidate, tuple[str, ...]]] = []
+        why, seen = "", set[str]()
+        for name, candidates in trip.plan.groups:
+            fit: list[Candidate] = []
+            for candidate in candidates:
+                lacks = self._lacks(trip, needs, candidate)
+                if lacks:
+                    lacking.append((candidate, lacks))
+                elif candidate.key not in seen:
+                    seen.add(candidate.key)
+                    fit.append(candidate)
+            ordered, reason = self._ordered(self._strategy(name), fit, trip)
+            line += sorted(ordered, key=lambda each: needs.is_strained_by(each.model.card))
+            why = why or reason
+        overflows = any([lacks[0].startswith(_TOO_LONG) for _, lacks in lacking])
+        is_own = any([candidate.stands_in_for != "context" for candidate in line])
+        return Way(
+            trip.plan,
+            [(candidate, self._targets.of(candidate)) for candidate in line],
+            chances=self._chances,
+            timeout_s=timeout_s,
+            queue=trip.queue,
+            size=trip.size,
+            why=why,
+            lacking=lacking,
+            overflows=overflows and not is_own,
+        )
+
+    def _lacks(self, trip: Trip, needs: Needs, candidate: Candidate) -> tuple[str, ...]:
+        model = candidate.model
+        if not trip.permits(model):
+            return ("the key's permission",)
+        lacks = needs.lacking(model.card)
+        if trip.input_tokens is not None and model.card is not None:
+            window = model.card.context_window_tokens
+            if trip.input_tokens > window:
+                return (f"{_TOO_LONG}{trip.input_tokens} tokens (it takes {window})", *lacks)
+        return lacks
+
+    def _ordered(self, strategy: Strategy, candidates: list[Candidate], trip: Trip) -> tuple[list[Candidate], str]:
+        if not candidates:
+            return [], ""
+        snapshot = Snapshot(
+            tuple(self._views(candidates, trip, strategy)), tuple([self._chances.draw() for _ in candidates])
+        )
+        order = list(strategy.order(snapshot))
+        why = f"{strategy.name}: {strategy.why(snapshot, order[0])}" if order else ""
+        return [candidates[at] for at in order], why
+
+    def _views(self, candidates: list[Candidate], trip: Trip, strategy: Strategy) -> list[TargetView]:
+        last = None
+        if strategy.wants_memory:
+            last = self._conversations.last(conversation_of(trip.request, trip.scope))
+        views: list[TargetView] = []
+        for candidate in candidates:
+            state = self._targets.of(candidate)
+            was_last = last is not None and last.key == candidate.key
+            warm = last.warm_tokens if last is not None and was_last else 0
+            views.append(
+                TargetView(
+                    key=candidate.key,
+                    weight=candidate.target.weight,
+                    in_flight=state.in_flight,
+                    quota_left=1.0 if state.quota is None else state.quota.left,
+                    first_token_ms=state.first_token_ms,
+                    expected_nano_usd=_expected(candidate, trip, warm) if strategy.wants_costs else None,
+                    warm_tokens=warm,
+                    was_last=was_last,
+                )
+            )
+        return views
+
+    def _strategy(self, name: str) -> Strategy:
+        found = self._strategies.get(name)
+        if found is None:
+            found = self._strategies[name] = known.strategy(name)
+        return found
+
+
+_TOO_LONG = "room for "
+
+
+def _expected(candidate: Candidate, trip: Trip, warm: int) -> int | None:
+    """What the request would cost, with what is warm there read from the prompt cache."""
+    size = trip.size(candidate)
+    read = trip.input_tokens or size.input_tokens
+    warm = min(warm, read)
+    usage = Usage(read - warm, min(_LIKELY_ANSWER_TOKENS, size.answer_tokens), cache_read_tokens=warm)
+    return trip.quote(candidate, usage)
+
+
+def _key(invoked_id: str, place: Place) -> str:
+    """``us.amazon.nova-pro-v1:0``, ``amazon.nova-pro-v1:0@eu-central-1``, ``...@eu-central-1/billing``."""
+    if place.region is None and place.account is None:
+        return invoked_id
+    account = "" if place.account is None else f"/{place.account.name}"
+    return f"{invoked_id}@{place.region or ''}{account}"
+

@@ -1,0 +1,1 @@
+"""The ways to put targets in order, one file each."""

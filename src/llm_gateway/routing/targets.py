@@ -1,0 +1,106 @@
+"""What is known of each target: its breaker, its quota, who is there, and how soon it speaks."""
+
+import time
+from collections.abc import Callable
+
+from llm_gateway.domain.remedies import Remedy
+from llm_gateway.domain.routes import Policy, TargetLimits
+from llm_gateway.routing.breaker import Breaker
+from llm_gateway.routing.contract import Candidate
+from llm_gateway.routing.quota import Quota
+
+_SMOOTHING = 0.2
+_FORGOTTEN_S = 60.0
+_MOST = 5_000
+
+
+class TargetState:
+    """One target, as this process knows it."""
+
+    __slots__ = ("_clock", "_first_token_ms", "_spoke_at", "breaker", "cooling_until", "in_flight", "key", "quota")
+
+    def __init__(self, key: str, clock: Callable[[], float]) -> None:
+        self.key = key
+        self.breaker = Breaker()
+        self.quota: Quota | None = None
+        self.in_flight = 0
+        self.cooling_until = 0.0
+        self._clock = clock
+        self._first_token_ms: float | None = None
+        self._spoke_at = 0.0
+
+    @property
+    def first_token_ms(self) -> float | None:
+        """The moving average, ``None`` where it was not asked lately."""
+        return None if self._clock() - self._spoke_at > _FORGOTTEN_S else self._first_token_ms
+
+    def spoke(self, first_token_ms: float) -> None:
+        """Its answer began after so long."""
+        known = self.first_token_ms
+        self._first_token_ms = first_token_ms if known is None else known + _SMOOTHING * (first_token_ms - known)
+        self._spoke_at = self._clock()
+
+    def went_wrong(self, code: str, remedy: Remedy, policy: Policy, pause_s: float, *, probes: bool) -> None:
+        """Its call failed; throttles cool it down by their own clock and never open its breaker."""
+        now = self._clock()
+        if remedy.says == "fails":
+            fails, rest_s = policy.allowed_fails, policy.cooldown_s
+            self.breaker.failed(now, probes, code, allowed_fails=fails, cooldown_s=rest_s)
+            return
+        self.breaker.left(probes)
+        if remedy.says == "throttles":
+            self.cooling_until = max(self.cooling_until, now + pause_s)
+            if self.quota is not None:
+                self.quota.run_dry()
+
+    def told(self) -> dict[str, object]:
+        """For people."""
+        now = self._clock()
+        state = self.breaker.state(now)
+        told: dict[str, object] = {"breaker": state, "in_flight": self.in_flight}
+        if state != "closed":
+            told |= {"last_error": self.breaker.last_code, "reopens_in_s": round(self.breaker.opens_in_s(now), 3)}
+        if self.cooling_until > now:
+            told["cooling_s"] = round(self.cooling_until - now, 3)
+        if self.first_token_ms is not None:
+            told["first_token_ms"] = round(self.first_token_ms, 3)
+        if self.quota is not None:
+            told["quota"] = self.quota.told()
+        return told
+
+
+class Targets:
+    """All that were asked. ``share`` is this process's part of every quota, where several draw on it."""
+
+    def __init__(self, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._share = share
+        self._clock = clock
+        self._states: dict[str, TargetState] = {}
+
+    def of(self, candidate: Candidate) -> TargetState:
+        """What is known of a candidate's target, by the limits that it has now."""
+        state = self._states.get(candidate.key)
+        if state is None:
+            if len(self._states) >= _MOST:
+                self._forget_idle()
+            state = self._states[candidate.key] = TargetState(candidate.key, self._clock)
+        limits = candidate.target.limits
+        if state.quota is None or state.quota.limits != limits:
+            self._limit(state, candidate, limits)
+        return state
+
+    def told(self) -> dict[str, dict[str, object]]:
+        """By key, for people."""
+        return {key: state.told() for key, state in sorted(self._states.items())}
+
+    def _limit(self, state: TargetState, candidate: Candidate, limits: TargetLimits) -> None:
+        if limits.tpm is None and limits.rpm is None and limits.concurrent is None:
+            state.quota = None
+            return
+        card = candidate.model.card
+        rate = 1 if card is None else card.output_burn_rate
+        state.quota = Quota(limits, share=self._share, burn_rate=rate, clock=self._clock)
+
+    def _forget_idle(self) -> None:
+        """Ids are the callers' words: they may be any number."""
+        self._states = {key: state for key, state in self._states.items() if state.in_flight or not state.breaker.is_closed}

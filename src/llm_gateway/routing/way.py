@@ -1,0 +1,315 @@
+"""The way of one request from candidate to candidate: who is asked next, when, and when it is over.
+
+Laws: at most ``attempts`` calls over all targets, inside one deadline and the budget of retries. A fault of the target
+is repeated there while it may help, but the last attempt is kept for another target; a throttle goes to another at once.
+What may have been paid for is not repeated on its target.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.errors import BackendError, ContextTooLong, GatewayError
+from llm_gateway.domain.remedies import NOTHING, Remedy
+from llm_gateway.routing.contract import Candidate, Plan
+from llm_gateway.routing.last_words import Lacking, last_words, no_room
+from llm_gateway.routing.quota import NOTHING_COUNTED, Quota, Size, Taken
+from llm_gateway.routing.retry_budget import RetryBudget
+from llm_gateway.routing.roads import Diary, Road
+from llm_gateway.routing.targets import TargetState
+
+_LONGEST_PAUSE_S = 20.0
+_ASKS_FOR_BUDGET = 3
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Seat(NamedTuple):
+    """A candidate that is asked now, for the ``number``-th attempt; it has ``time_left_s`` for all that it does."""
+
+    candidate: Candidate
+    state: TargetState
+    number: int
+    time_left_s: float
+    began_at: float
+    probes: bool
+    taken: Taken | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """What a way needs besides its candidates: the clock, what it may repeat, and luck."""
+
+    budget: RetryBudget
+    clock: Callable[[], float] = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    draw: Callable[[], float] = random.random
+
+
+class Way:
+    """One request on its way. ``size`` gives what it takes of a quota at a candidate; ``queue`` is whose turn it takes
+    where it has to wait; ``lacking`` says why candidates were left out from the start; ``overflows``: among them all
+    that are no stand-ins, for the conversation is longer than they take."""
+
+    __slots__ = (
+        "_chances",
+        "_context_only",
+        "_deadline",
+        "_diary",
+        "_is_granted",
+        "_lacking",
+        "_last",
+        "_made",
+        "_once",
+        "_plan",
+        "_policy",
+        "_queue",
+        "_roads",
+        "_size",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        roads: list[tuple[Candidate, TargetState]],
+        *,
+        chances: Chances,
+        timeout_s: float,
+        queue: str,
+        size: Callable[[Candidate], Size],
+        why: str,
+        lacking: Lacking = (),
+        overflows: bool = False,
+    ) -> None:
+        self._plan = plan
+        self._policy = plan.policy
+        self._chances = chances
+        self._deadline = chances.clock() + timeout_s
+        self._roads = [Road(candidate, state) for candidate, state in roads]
+        self._queue = queue
+        self._size = size
+        self._lacking = lacking
+        self._made = 0
+        self._once = False
+        self._context_only = overflows
+        self._is_granted = False
+        self._last: Road | None = None
+        self._diary = Diary(plan, self._roads, why)
+        for candidate, lacks in lacking:
+            self._diary.passed_over(candidate, f"lacks {', '.join(lacks)}")
+
+    async def next(self) -> Seat:
+        """Who is asked now; waits where a pause or room in a quota has to be waited for.
+
+        Raises:
+            GatewayError: nobody is, any more; it is what the caller hears.
+        """
+        while True:
+            road = self._choose()
+            if road is None:
+                raise self._last_words()
+            if self._made and not self._is_granted and not await self._granted(road):
+                raise self._last_words()
+            seat = await self._seat(road)
+            if seat is not None:
+                self._is_granted = False
+                return seat
+
+    def broke(self, seat: Seat, error: BaseException) -> bool:
+        """The attempt failed; whether another may be made, as far as the fault says."""
+        clock = self._chances.clock
+        road = self._road_of(seat)
+        self._leave(seat, error.spent if isinstance(error, GatewayError) else None)
+        if not isinstance(error, GatewayError):
+            seat.state.breaker.left(seat.probes)
+            return False
+        remedy, pause_s = error.remedy, self._pause_s(error, road.asked)
+        seat.state.went_wrong(error.code, remedy, self._policy, pause_s, probes=seat.probes)
+        if remedy is NOTHING and not isinstance(error, BackendError):
+            seat.state.breaker.went_well(seat.probes)
+        self._made += max(0, error.sends - 1)
+        self._diary.attempt(seat.candidate, error.code, clock() - seat.began_at, error.message)
+        road.error, road.not_before = error, clock() + pause_s
+        road.closed = road.asked > remedy.same
+        if isinstance(error, ContextTooLong):
+            self._context_only = road.closed = True
+            return self._has_larger(road)
+        if remedy.once:
+            if self._once:
+                return False
+            self._once = True
+        return remedy.falls or remedy.same > 0
+
+    def began(self, seat: Seat) -> None:
+        """The answer begins."""
+        self._chances.budget.answered()
+        if seat.state.breaker.is_closed:
+            return
+        seat.state.breaker.went_well(seat.probes)
+
+    def arrived(self, seat: Seat, completion: Completion) -> None:
+        """The answer is whole."""
+        self._leave(seat, completion.usage)
+        seat.state.breaker.went_well(seat.probes)
+        if completion.first_delta_ms is not None:
+            seat.state.spoke(completion.first_delta_ms)
+        self._diary.attempt(seat.candidate, "ok", self._chances.clock() - seat.began_at)
+
+    def cannot_pay(self, seat: Seat, error: GatewayError) -> bool:
+        """Nothing was sent, since a purse cannot pay for this candidate; whether another may be asked instead of one
+        that had failed."""
+        self._leave(seat, None)
+        seat.state.breaker.left(seat.probes)
+        road = self._road_of(seat)
+        road.closed = True
+        self._made -= 1
+        self._diary.passed_over(seat.candidate, error.code)
+        return self._made > 0
+
+    def as_told(self, seat: Seat) -> dict[str, object]:
+        """The way as JSON values: candidates, why the first of them, attempts, and who answered."""
+        return self._diary.as_told(seat.candidate)
+
+    # --- who is next --------------------------------------------------------------------------------------------------
+
+    def _choose(self) -> Road | None:
+        if self._made >= self._policy.attempts or self._chances.clock() >= self._deadline:
+            return None
+        last, now = self._last, self._chances.clock()
+        roads = [road for road in self._roads if self._is_open(road, now)]
+        if last is None or last.error is None:
+            return self._best(roads, now)
+        others = [road for road in roads if road is not last]
+        is_last_attempt = self._made + 1 >= self._policy.attempts
+        can_repeat = last in roads and not last.closed
+        if others and last.error.remedy.falls:
+            if can_repeat and last.error.remedy.says != "throttles" and not is_last_attempt:
+                return last
+            return self._best(roads if can_repeat else others, now)
+        if self._context_only:
+            return self._best(others, now) if others else None
+        return last if can_repeat else None
+
+    def _is_open(self, road: Road, now: float) -> bool:
+        if road.closed or (road.candidate.stands_in_for == "context" and not self._context_only):
+            return False
+        if self._context_only and not self._is_larger(road):
+            return False
+        return road.state.breaker.is_closed or road.state.breaker.opens_in_s(now) == 0
+
+    def _best(self, roads: list[Road], now: float) -> Road | None:
+        """The first that can be asked at once; else the one that can be soonest."""
+        if len(roads) < 2:
+            return roads[0] if roads else None
+        soonest, shortest = None, 0.0
+        for road in roads:
+            wait_s = max(road.not_before - now, road.state.cooling_until - now, self._quota_wait_s(road))
+            if wait_s <= 0:
+                return road
+            if soonest is None or wait_s < shortest:
+                soonest, shortest = road, wait_s
+        return soonest
+
+    def _quota_wait_s(self, road: Road) -> float:
+        quota = road.state.quota
+        if quota is None:
+            return 0.0
+        wait_s = quota.wait_s(self._sized(road, quota))
+        return max(wait_s, 0.001) if quota.is_waited_for else wait_s
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    async def _granted(self, road: Road) -> bool:
+        """One more attempt within the budget of retries. For a throttled target it is asked for again after a pause:
+        answers on their way may pay for it."""
+        budget = self._chances.budget
+        for number in range(1, _ASKS_FOR_BUDGET + 1):
+            if budget.grant():
+                self._is_granted = True
+                return True
+            if road.error is None or road.error.remedy.says != "throttles" or number == _ASKS_FOR_BUDGET:
+                return False
+            if not await self._pause(_jittered(road.error.remedy, number, self._chances.draw())):
+                return False
+        return False
+
+    async def _seat(self, road: Road) -> Seat | None:
+        """A place at its target, or none in time; then it is over with this target."""
+        clock, state = self._chances.clock, road.state
+        if not await self._pause(road.not_before - clock()):
+            road.closed = True
+            return None
+        now = clock()
+        if not state.breaker.is_closed and state.breaker.opens_in_s(now) > 0:
+            return None  # it opened meanwhile; whoever else is there is chosen next
+        taken = None
+        if state.quota is not None:
+            wait_s = min(self._policy.max_wait_s, self._deadline - now)
+            size = self._sized(road, state.quota)
+            taken = await state.quota.admit(self._queue, size, wait_s)
+            self._diary.waited_s += clock() - now
+            if taken is None:
+                road.closed = True
+                road.error = road.error or no_room(road.candidate, state.quota.wait_s(size))
+                self._diary.passed_over(road.candidate, "no room in its quota")
+                return None
+        now = clock()
+        road.asked += 1
+        self._made += 1
+        self._last = road
+        state.in_flight += 1
+        return Seat(
+            road.candidate, state, self._made, self._deadline - now, now, state.breaker.began(now), taken
+        )
+
+    def _sized(self, road: Road, quota: Quota) -> Size:
+        return self._size(road.candidate) if quota.counts_tokens else NOTHING_COUNTED
+
+    async def _pause(self, pause_s: float) -> bool:
+        """Whether there was time for it."""
+        if pause_s <= 0:
+            return True
+        if self._chances.clock() + pause_s >= self._deadline:
+            return False
+        self._diary.waited_s += pause_s
+        await self._chances.sleep(pause_s)
+        return True
+
+    def _pause_s(self, error: GatewayError, asked: int) -> float:
+        """Full jitter, twice as long each time; never shorter than AWS asked for. Too long a wait is none."""
+        pause_s = _jittered(error.remedy, asked, self._chances.draw())
+        wished_s = error.asks_wait_s if isinstance(error, BackendError) else None
+        return pause_s if wished_s is None else wished_s + pause_s * min(1.0, wished_s)
+
+    def _last_words(self) -> GatewayError:
+        error = last_words(self._plan, self._roads, self._last, self._lacking, self._chances.clock())
+        error.way = self._diary.as_told(None)
+        return error
+
+    # --- small things -------------------------------------------------------------------------------------------------
+
+    def _road_of(self, seat: Seat) -> Road:
+        return next(road for road in self._roads if road.candidate is seat.candidate)
+
+    def _leave(self, seat: Seat, used: Usage | None) -> None:
+        seat.state.in_flight -= 1
+        if seat.taken is not None:
+            seat.taken.quota.settle(seat.taken, used)
+
+    def _is_larger(self, road: Road) -> bool:
+        """Than the one that could not take the conversation, as far as is known."""
+        full = self._last.candidate.model.card if self._last is not None else None
+        card = road.candidate.model.card
+        return full is None or card is None or card.context_window_tokens > full.context_window_tokens or (
+            road.candidate.stands_in_for == "context"
+        )
+
+    def _has_larger(self, road: Road) -> bool:
+        return any([other is not road and not other.closed and self._is_larger(other) for other in self._roads])
+
+
+def _jittered(remedy: Remedy, asked: int, draw: float) -> float:
+    return draw * min(_LONGEST_PAUSE_S, remedy.pause_s * 2 ** max(0, asked - 1))
