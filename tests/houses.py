@@ -15,9 +15,11 @@ from llm_gateway.caching.memory_cache import MemoryCache
 from llm_gateway.catalog.catalog import Catalog, load_catalog
 from llm_gateway.crowd import Crowd
 from llm_gateway.domain.content import Message, Text
-from llm_gateway.domain.requests import CacheMode, GenerateRequest
+from llm_gateway.domain.requests import CacheMode, GenerateRequest, ResolvedModel
+from llm_gateway.domain.routes import Policy, RouteTable
 from llm_gateway.gateway import Gateway
 from llm_gateway.reports import Reports
+from llm_gateway.routing.router import Router
 from llm_gateway.telemetry.contract import Observer, PaidAttempt, RequestRecord
 from llm_gateway.telemetry.metrics import MetricsTracker
 from llm_gateway.till import Till
@@ -67,6 +69,11 @@ def furnish(backend: ScriptedBackend, *, cache: AnswerCache | None = None, crowd
     return House(gateway, backend, Reports(models=CATALOG, metrics=metrics, cache=kept), notebook, metrics)
 
 
+def resolve(asked: str, region: str | None) -> ResolvedModel:
+    """A model of the shipped catalog."""
+    return CATALOG.resolve(asked, region=region or "us-east-1", today=TODAY)
+
+
 def build_gateway(
     backend: Backend,
     cache: AnswerCache,
@@ -77,7 +84,7 @@ def build_gateway(
 ) -> Gateway:
     pricer = CatalogPricer(SecondOpinion(), region="us-east-1")
     return Gateway(
-        resolve=lambda asked: CATALOG.resolve(asked, region="us-east-1", today=TODAY),
+        ways=Router(resolve, table=RouteTable(policy=Policy(attempts=1))),
         backend=backend,
         cache=cache,
         fingerprint=fingerprint,

@@ -24,6 +24,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.redis_link import open_redis
 from llm_gateway.reports import Reports
+from llm_gateway.routing.router import Router
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Metrics
 from llm_gateway.telemetry.logs import RequestLog
@@ -48,6 +49,7 @@ class App:
     catalog: Catalog
     backend: BedrockBackend
     gateway: Gateway
+    router: Router
     reports: Reports
     money: MoneyRooms
     cache: "AnswerCache"
@@ -136,9 +138,9 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     catalog = load_catalog(settings.models_file)
     region = settings.aws_region
 
-    def resolve(asked: str) -> ResolvedModel:
+    def resolve(asked: str, elsewhere: str | None) -> ResolvedModel:
         today = datetime.now(UTC).date()
-        return catalog.resolve(asked, region=region, today=today, retired=settings.retired_models)
+        return catalog.resolve(asked, region=elsewhere or region, today=today, retired=settings.retired_models)
 
     metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
     backend = create_backend(settings)
@@ -148,8 +150,9 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     cache = open_cache(settings, redis)
     webhook = _create_webhook(settings)
     money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis)
+    router = Router(resolve, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
     gateway = Gateway(
-        resolve=resolve,
+        ways=router,
         backend=backend,
         cache=cache,
         fingerprint=fingerprint,
@@ -165,7 +168,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         observers=observers,
     )
     reports = Reports(models=catalog, metrics=metrics, cache=cache)
-    return App(settings, catalog, backend, gateway, reports, money, cache, webhook, redis)
+    return App(settings, catalog, backend, gateway, router, reports, money, cache, webhook, redis)
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:

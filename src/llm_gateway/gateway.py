@@ -6,28 +6,29 @@ settled before its answer reaches anybody, and it is settled for broken and aban
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 
 from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.accounting.contract import Pricer
-from llm_gateway.backends.contract import AnswerStream, Backend, Embedder
+from llm_gateway.attempts import Attempts, Errand
+from llm_gateway.backends.contract import Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Drains, Flight, Flights, Publish, draining
-from llm_gateway.caching.repeats_contract import KeptAnswer, Named, NoRepeats, Repeats, other_body
+from llm_gateway.caching.repeats_contract import Named, NoRepeats, Repeats, other_body
 from llm_gateway.crowd import Crowd
 from llm_gateway.domain.callers import ANYBODY, Caller
-from llm_gateway.domain.completions import Completion, Delta, Generation
+from llm_gateway.domain.completions import Delta, Generation
 from llm_gateway.domain.content import has_links
 from llm_gateway.domain.embeddings import EmbedCall, EmbedRequest, EmbedResult
-from llm_gateway.domain.errors import BackendError, GatewayError
+from llm_gateway.domain.errors import BackendError, GatewayError, ModelNotAllowed
 from llm_gateway.domain.requests import GenerateRequest, ModelCall, ResolvedModel
 from llm_gateway.fetching.contract import MediaFetcher, NoFetching
-from llm_gateway.forecasting import Forecasts, Resolver
-from llm_gateway.parcels import Admission, Answer, as_clamped, label_of, outcome_of, release, used, worth_keeping
+from llm_gateway.forecasting import Forecasts
+from llm_gateway.parcels import Admission, Answer, label_of, outcome_of, release, used, worth_keeping
 from llm_gateway.revocations import Revocations
+from llm_gateway.routing.contract import Plan, Ways
 from llm_gateway.telemetry.contract import Observer, RequestRecord
 from llm_gateway.telemetry.telling import Telling
-from llm_gateway.till import Keeping, Paid, Purchase, Till, to_the_end
+from llm_gateway.till import Till, to_the_end
 from llm_gateway.vectors import Vectors
 
 OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
@@ -41,7 +42,7 @@ class Gateway:
     def __init__(
         self,
         *,
-        resolve: Resolver,
+        ways: Ways,
         backend: Backend,
         cache: AnswerCache,
         fingerprint: Fingerprint,
@@ -57,7 +58,7 @@ class Gateway:
         observers: Sequence[Observer] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._resolve = resolve
+        self._ways = ways
         self._backend = backend
         self._cache = cache
         self._fingerprint = fingerprint
@@ -65,11 +66,20 @@ class Gateway:
         self._gate: Gate = gate or OpenGate()
         self._limiter: Limiter = limiter or NoLimits()
         self._fetcher: MediaFetcher = fetcher or NoFetching()
-        self.forecasts = Forecasts(resolve=resolve, backend=backend, pricer=pricer, fetcher=self._fetcher)
+        self.forecasts = Forecasts(resolve=self.resolve, backend=backend, pricer=pricer, fetcher=self._fetcher)
         self._vectors = Vectors(embedder=embedder, till=till, limiter=self._limiter)
         self._tell = Telling(observers)
         self._clock = clock
         self._repeats: Repeats = repeats or NoRepeats()
+        self._attempts = Attempts(
+            ways=ways,
+            backend=backend,
+            till=till,
+            gate=self._gate,
+            repeats=self._repeats,
+            pricer=pricer,
+            tell=self._tell,
+        )
         drains = Drains(allowed=drain)
         self._flights: Flights[Answer] = Flights(drains)
         self._named: Flights[Answer] = Flights(drains)
@@ -107,7 +117,8 @@ class Gateway:
             spent = used(answer)
         except BaseException as error:  # told, and raised again
             latency_ms = (self._clock() - started_at) * 1000
-            self._ended(request, request_id, admission, None, outcome_of(error), latency_ms)
+            way = error.way if isinstance(error, GatewayError) else None
+            self._ended(request, request_id, admission, None, outcome_of(error), latency_ms, way)
             spent = self._used_in_vain(error, admission)
             raise
         finally:
@@ -129,7 +140,7 @@ class Gateway:
         outcome = "ok"
         try:
             with self.crowd, self._revocations.cutting(caller.key_id):
-                call = EmbedCall(request, self._permitted(request.model, caller))
+                call = EmbedCall(request, self._planned(request.model, caller).first.model)
                 embeddings, costs = await self._vectors.make(call, request_id, caller)
         except BaseException as error:  # told, and raised again
             outcome = outcome_of(error)
@@ -173,7 +184,7 @@ class Gateway:
         Raises:
             UnknownModel: with the closest names, or the successor.
         """
-        return self._resolve(asked)
+        return self._ways.plan(asked).first.model
 
     def turn_away(self, error: GatewayError, *, request_id: str) -> None:
         """Counts and logs a request that its surface could not even decode."""
@@ -181,13 +192,13 @@ class Gateway:
 
     async def _admit(self, request: GenerateRequest, request_id: str, caller: Caller) -> Admission:
         """What, may they, and how fast: cheap before dear. From here on a request holds what it names."""
-        model = self._permitted(request.model, caller)
+        plan = self._planned(request.model, caller)
         if has_links(request.messages):
-            request = await self._fetcher.bring(request, model.card)
-        call = ModelCall(request, model)
+            request = await self._fetcher.bring(request, plan.first.model.card)
+        call = ModelCall(request, plan.first.model)
         ticket = await self._limiter.admit(Demand(caller, call.model.name, lambda: self._tokens(call)))
         self._tell.step(request_id, "admitted", model=call.model.name, model_id=call.model.invoked_id)
-        return Admission(call, request_id, caller, ticket)
+        return Admission(call, request_id, caller, ticket, plan)
 
     def _cut(self, key_id: str) -> None:
         """Ends what a revoked key has under way, also what goes on though its callers have left."""
@@ -195,12 +206,21 @@ class Gateway:
         self._flights.drain_none_of(key_id)
         self._revocations.cut(key_id)
 
-    def _permitted(self, asked: str, caller: Caller) -> ResolvedModel:
+    def _planned(self, asked: str, caller: Caller) -> Plan:
+        """The candidates, of which the caller may ask the first, or any where a route leads to them."""
         if self._closing:
             raise draining()
-        model = self._resolve(asked)
-        self._gate.permit(caller, model)
-        return model
+        plan = self._ways.plan(asked)
+        candidates = plan.groups[0][1]
+        for candidate in candidates:
+            try:
+                self._gate.permit(caller, candidate.model)
+            except ModelNotAllowed:
+                if candidate is candidates[-1]:
+                    raise
+            else:
+                break
+        return plan
 
     def _tokens(self, call: ModelCall) -> tuple[int, int]:
         """The most that a call can take of its limits: its input, and the longest answer."""
@@ -238,7 +258,8 @@ class Gateway:
 
         async def launch(publish: Publish) -> Answer:
             try:
-                return await self._ask_once(admission, named, publish, lambda: mine.is_abandoned)
+                errand = Errand(publish, lambda: mine.take_back(), lambda: mine.is_abandoned, named)
+                return await self._ask_once(admission, named, errand)
             finally:
                 self._named_bodies.pop(seat, None)
 
@@ -246,87 +267,27 @@ class Gateway:
         mine = self._named.start(launch, seat, admission.caller.key_id)
         return await mine.ride(on_deltas)
 
-    async def _ask_once(
-        self, admission: Admission, named: Named, publish: Publish, is_abandoned: Callable[[], bool]
-    ) -> Answer:
+    async def _ask_once(self, admission: Admission, named: Named, errand: Errand) -> Answer:
         kept = await self._repeats.claim(named)
         if kept is not None:
             self._tell.step(admission.request_id, "repeated")
             return Answer(kept.completion, cost_nano_usd=0, cached=True, tier="repeat")
         try:
-            return await self._ask(admission, publish, is_abandoned, named)
+            return await self._attempts.make(admission, errand)
         except BaseException:  # there is no answer to keep; raised again
             await to_the_end(self._repeats.let_go(named))
             raise
 
     def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Answer]:
         async def launch(publish: Publish) -> Answer:
-            answer = await self._ask(admission, publish, lambda: flight.is_abandoned)
+            errand = Errand(publish, lambda: flight.take_back(), lambda: flight.is_abandoned)
+            answer = await self._attempts.make(admission, errand)
             if fingerprint is not None and worth_keeping(answer.completion):
                 await self._cache.put(fingerprint, answer.completion, label_of(admission))
             return answer
 
         flight = self._flights.start(launch, fingerprint, admission.caller.key_id)
         return flight
-
-    async def _ask(
-        self, admission: Admission, publish: Publish, is_abandoned: Callable[[], bool], named: Named | None = None
-    ) -> Answer:
-        """One call of the model. Whatever its end, what it spent is settled here, once."""
-        purchase = self._purchase(admission)
-        hold = await self._till.open(purchase)
-        call = admission.call
-        if hold.answer_tokens is not None:
-            call = replace(call, answer_cap_tokens=hold.answer_tokens)
-        self._tell.step(admission.request_id, "asking", model_id=call.model.invoked_id)
-        paid: list[Paid] = []
-        keeping: Keeping | None = None
-        stream: AnswerStream | None = None
-        try:
-            stream = await self._backend.open(call)
-            async for batch in stream:
-                await publish(batch)
-            completion = stream.completion()
-            paid.append(Paid(completion.usage, "client_disconnect" if is_abandoned() else "ok", completion))
-            keeping = self._keeping(named, completion)
-        except BaseException as error:  # booked, and raised again
-            paid += self._spent(error, call, stream)
-            raise
-        finally:
-            try:
-                if stream is not None:
-                    await stream.aclose()
-            finally:
-                costs = await self._till.settle(hold, purchase, paid, keeping)
-        return Answer(as_clamped(completion, hold), costs[0])
-
-    def _keeping(self, named: Named | None, completion: Completion) -> Keeping | None:
-        """Keeps a named answer, by what it cost, in the transaction that books it."""
-        if named is None:
-            return None
-        return lambda cost: self._repeats.keeping(named, KeptAnswer(completion, cost))
-
-    def _purchase(self, admission: Admission) -> Purchase:
-        call, backend = admission.call, self._backend
-        return Purchase(
-            request_id=admission.request_id,
-            caller=admission.caller,
-            model=call.model,
-            tier=call.request.service_tier,
-            estimate=lambda: backend.estimate(call),
-            worst_case=lambda: backend.worst_case(call),
-        )
-
-    def _spent(self, error: BaseException, call: ModelCall, stream: AnswerStream | None) -> list[Paid]:
-        """What a call that broke, or that nobody waits for any more, has cost all the same."""
-        partial = stream.partial() if stream is not None else None
-        if isinstance(error, BackendError):
-            spent = error.spent
-        elif partial is not None:
-            spent = partial.usage
-        else:
-            spent = error.spent if isinstance(error, GatewayError) else self._backend.estimate(call)
-        return [] if spent is None else [Paid(spent, outcome_of(error), partial)]
 
     def _used_in_vain(self, error: BaseException, admission: Admission | None) -> tuple[int, int] | None:
         if isinstance(error, BackendError):
@@ -343,6 +304,7 @@ class Gateway:
         answer: Answer | None,
         outcome: str,
         latency_ms: float,
+        way: Mapping[str, object] | None = None,
     ) -> None:
         model = admission.call.model if admission else None
         self._tell.ended(
@@ -358,6 +320,7 @@ class Gateway:
                 shared=answer.shared if answer else False,
                 completion=answer.completion if answer else None,
                 cost_nano_usd=answer.cost_nano_usd if answer else None,
+                way=answer.way if answer else way,
             )
         )
 

@@ -1,6 +1,7 @@
 """The forms that a request takes on its way, and what is said of them. Pure."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,22 +12,25 @@ from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Completion, Generation
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import ModelCall, ResolvedModel
+from llm_gateway.routing.contract import Plan
 
 _KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
 
 
 class Admission(NamedTuple):
-    """A request that may be answered, and its place within the limits."""
+    """A request that may be answered, its place within the limits, and the candidates; ``call`` is of the first."""
 
     call: ModelCall
     request_id: str
     caller: Caller
     ticket: Ticket
+    plan: Plan
 
 
 class Answer(NamedTuple):
     """An answer and whether it cost this caller anything: ``shared`` means another caller's call brought it. The cost
-    is ``None`` where no price is known. ``tier`` had it, since ``age_s``, where it was kept."""
+    is ``None`` where no price is known. ``tier`` had it, since ``age_s``, where it was kept. ``way`` tells who was
+    asked, where somebody was."""
 
     completion: Completion
     cost_nano_usd: int | None
@@ -34,6 +38,7 @@ class Answer(NamedTuple):
     shared: bool = False
     tier: str | None = None
     age_s: float = 0.0
+    way: Mapping[str, object] | None = None
 
 
 def outcome_of(error: BaseException) -> str:
@@ -72,6 +77,8 @@ def as_clamped(completion: Completion, hold: Hold) -> Completion:
 def worth_keeping(completion: Completion) -> bool:
     if completion.format_fault is not None:
         return False
+    if completion.stand_in is not None:
+        return False  # another model's answer
     return completion.finish_reason in _KEPT_FINISHES and not completion.usage.estimated
 
 
@@ -79,7 +86,7 @@ def release(admission: Admission, answer: Answer, latency_ms: float) -> Generati
     model = asked_model(admission, answer.completion)
     return Generation(
         request_id=admission.request_id,
-        model=model.name,
+        model=answer.completion.stand_in or model.name,
         model_id=model.invoked_id,
         completion=answer.completion,
         cached=answer.cached,
@@ -89,4 +96,5 @@ def release(admission: Admission, answer: Answer, latency_ms: float) -> Generati
         standing=admission.ticket.standing,
         cache_tier=answer.tier,
         cache_age_s=answer.age_s,
+        way=answer.way,
     )

@@ -35,12 +35,14 @@ class Purchase(NamedTuple):
 
 
 class Paid(NamedTuple):
-    """What a call turned out to be. ``told`` is what has arrived, whole or not; it names what served in the end."""
+    """What a call turned out to be. ``told`` is what has arrived, whole or not; it names what served in the end.
+    ``route`` is the way that led there, as JSON."""
 
     usage: Usage
     outcome: str
     told: Completion | None = None
     latency_ms: float = 0.0
+    route: str | None = None
 
 
 class Till:
@@ -126,7 +128,7 @@ class Till:
             model_asked=model.asked,
             model=model.name,
             model_id=model.invoked_id,
-            region=self._region,
+            region=model.region or self._region,
             usage=paid.usage,
             service_tier=tier,
             price_source=price.source if price else None,
@@ -135,6 +137,7 @@ class Till:
             latency_ms=told.upstream_ms if told is not None and told.upstream_ms else paid.latency_ms,
             first_token_ms=told.first_delta_ms if told is not None else None,
             outcome=paid.outcome,
+            route=paid.route,
         )
 
     def _tell(self, row: LedgerRow) -> None:

@@ -106,7 +106,7 @@ class KeyGate:
                 allowed=caller.models,
             )
         if caller.places:
-            place = place_of(model.invoked_id, self._region)
+            place = place_of(model.invoked_id, model.region or self._region)
             if not _fits(caller.places, (place,)):
                 raise ModelNotAllowed(
                     f"this key may not ask {model.name!r} by way of {place!r}; it may use {', '.join(caller.places)}",
@@ -200,9 +200,9 @@ class KeyGate:
 
 
 def _words_for(model: ResolvedModel) -> tuple[str, ...]:
-    """All that a model is called, so that a key may name it as its agents do."""
+    """All that a model is called, so that a key may name it as its agents do; also by the route that led to it."""
     card = model.card
-    return (model.name, model.invoked_id, *(() if card is None else (card.id, *card.aliases)))
+    return (model.asked, model.name, model.invoked_id, *(() if card is None else (card.id, *card.aliases)))
 
 
 def place_of(invoked_id: str, region: str) -> str:

@@ -121,6 +121,13 @@ class Flight(Generic[Landed]):
             room.clear()
             await room.wait()
 
+    def take_back(self) -> bool:
+        """Forgets what was published, unless somebody reads along: then it stands."""
+        if self._batches and self._readers:
+            return False
+        self._batches.clear()
+        return True
+
     def _is_far_ahead(self) -> bool:
         """Of its fastest reader, and of everybody: who only waits for the whole is not held up."""
         readers = self._readers

@@ -84,6 +84,7 @@ class Completion:
     asked for. ``warnings`` says what was changed so that the model could take the request. ``invoked_id`` is set where
     another id than the resolved one was invoked (an inference profile): the price belongs to it.
     ``format_fault`` says why the text is not what ``response_format`` asked for. ``guardrail_trace`` is Bedrock's own.
+    ``stand_in`` is the short name of the model that answered in the place of the one that was asked.
     """
 
     blocks: tuple[Block, ...]
@@ -98,6 +99,7 @@ class Completion:
     invoked_id: str | None = None
     format_fault: str | None = None
     guardrail_trace: Mapping[str, object] | None = None
+    stand_in: str | None = None
 
 
 class Generation(NamedTuple):
@@ -105,7 +107,7 @@ class Generation(NamedTuple):
 
     ``standing`` tells how the caller stands with its rate limits, as OpenAI's ``x-ratelimit-*`` headers. ``cache_tier``
     had the answer for ``cache_age_s``: ``memory``, ``sqlite``, ``redis``, ``flight`` (an equal request brought it now),
-    ``repeat`` (the same request under its idempotency key).
+    ``repeat`` (the same request under its idempotency key). ``way`` tells how it came to be: candidates, attempts.
     """
 
     request_id: str
@@ -119,3 +121,4 @@ class Generation(NamedTuple):
     standing: Mapping[str, str] | None = None
     cache_tier: str | None = None
     cache_age_s: float = 0.0
+    way: Mapping[str, object] | None = None

@@ -38,10 +38,11 @@ class GatewayError(Exception):
     """An expected failure. ``facts()`` gives what a program can act upon, in the field names of the public API.
 
     ``spent`` is an estimate of the tokens that may have been paid for all the same, ``None`` when nothing was.
-    ``remedy`` is what may be tried after it; ``way`` tells what was.
+    ``remedy`` is what may be tried after it; ``way`` tells what was. ``sends`` is how many requests went out for it.
     """
 
     spent: Usage | None = None
+    sends: int = 1
     remedy: Remedy = NOTHING
     way: Mapping[str, object] | None = None
     default_code: ClassVar[str] = "internal_error"

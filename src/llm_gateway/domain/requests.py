@@ -6,6 +6,7 @@ from typing import Literal
 
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.content import Block, CachePoint, Message
+from llm_gateway.domain.routes import HERE, Place
 
 CacheMode = Literal["use", "refresh", "bypass"]
 
@@ -122,8 +123,12 @@ class ResolvedModel:
 @dataclass(frozen=True, slots=True)
 class ModelCall:
     """A request bound to the one model that is asked. ``answer_cap_tokens`` is what the purses can pay: the longest
-    answer that may be asked for, whatever else would make it longer."""
+    answer that may be asked for, whatever else would make it longer. ``session_tags`` tell AWS who asks, where the
+    place is another account; ``time_left_s`` is what may still be waited for this call, seconds."""
 
     request: GenerateRequest
     model: ResolvedModel
     answer_cap_tokens: int | None = None
+    place: Place = HERE
+    session_tags: tuple[tuple[str, str], ...] = ()
+    time_left_s: float | None = None

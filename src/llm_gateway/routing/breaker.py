@@ -1,6 +1,7 @@
 """A target's breaker: after too many faults it is passed over for a while, then one call finds out. Reads no clock.
 
-Opens after ``allowed_fails`` in a row, or when half of the last ``_LOOKS_BACK`` calls failed. Throttles are not told to it.
+Opens after ``allowed_fails`` in a row, or when half of the last ``_LOOKS_BACK`` calls failed (and not fewer than are
+allowed in a row). Throttles do not count.
 """
 
 from collections import deque
@@ -66,7 +67,7 @@ class Breaker:
         self._in_a_row += 1
         self._last.append(False)
         self.last_code = code
-        is_half = len(self._last) == _LOOKS_BACK and self._last.count(False) * 2 >= _LOOKS_BACK
+        is_half = self._last.count(False) >= max(_LOOKS_BACK // 2, allowed_fails)
         if probes or (self._opened_until is None and (self._in_a_row >= allowed_fails or is_half)):
             self._opened_until = now + cooldown_s
             self._probing = False

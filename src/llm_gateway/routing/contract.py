@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from llm_gateway.domain.requests import ResolvedModel
+from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.errors import GatewayError
+from llm_gateway.domain.requests import GenerateRequest, ResolvedModel
 from llm_gateway.domain.routes import Policy, RouteTable, Target
 
 
@@ -30,6 +32,96 @@ class Plan(NamedTuple):
     def first(self) -> Candidate:
         """The first target of the route."""
         return self.groups[0][1][0]
+
+
+class Size(NamedTuple):
+    """What a call takes of a quota: its input as estimated from its length, and the longest answer it asks for, in
+    tokens."""
+
+    input_tokens: int
+    answer_tokens: int
+
+
+class Trip(NamedTuple):
+    """A request that sets out. ``scope`` is whose conversations it may be taken for; ``queue`` whose turn it takes.
+
+    ``permits`` says whether the caller may ask a model, ``size`` what the request takes there, ``quote`` what so many
+    tokens cost there in nano-dollars. ``input_tokens`` is its length where somebody has counted.
+    """
+
+    plan: Plan
+    request: GenerateRequest
+    scope: str
+    queue: str
+    permits: Callable[[ResolvedModel], bool]
+    size: Callable[[Candidate], Size]
+    quote: Callable[[Candidate, Usage], int | None]
+    input_tokens: int | None = None
+
+
+class Seat(NamedTuple):
+    """A candidate that is asked now; it has ``time_left_s`` for all that it does."""
+
+    candidate: Candidate
+    time_left_s: float
+
+
+class Way(Protocol):
+    """One request on its way from candidate to candidate. Each seat ends in one of ``arrived``, ``broke`` and
+    ``cannot_pay``."""
+
+    async def next(self) -> Seat:
+        """Who is asked now; waits where a pause or room in a quota has to be waited for.
+
+        Raises:
+            GatewayError: nobody is, any more; it is what the caller hears.
+        """
+        ...
+
+    def began(self, seat: Seat) -> None:
+        """The answer begins."""
+        ...
+
+    def arrived(self, seat: Seat, completion: Completion) -> None:
+        """The answer is whole."""
+        ...
+
+    def broke(self, seat: Seat, error: BaseException) -> bool:
+        """The attempt failed; whether another may help, as far as the fault says."""
+        ...
+
+    def cannot_pay(self, seat: Seat, error: GatewayError) -> bool:
+        """Nothing was sent, since a purse cannot pay for this candidate; whether another may stand in."""
+        ...
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether there was but one candidate, asked by its own name, once."""
+        ...
+
+    def as_told(self, answered: Candidate | None) -> dict[str, object]:
+        """The way as JSON values: candidates, why the first of them, attempts, and who answered."""
+        ...
+
+
+class Ways(Protocol):
+    """Knows which candidates stand behind a word."""
+
+    def plan(self, asked: str) -> Plan:
+        """The candidates for a caller's word: a route by its name, else the model.
+
+        Raises:
+            UnknownModel: it is neither.
+        """
+        ...
+
+    def set_out(self, trip: Trip) -> Way:
+        """The way of a request, its candidates in order."""
+        ...
+
+    def arrived(self, trip: Trip, candidate: Candidate, completion: Completion) -> None:
+        """This candidate answered: a conversation may be sent there again."""
+        ...
 
 
 class TargetView(NamedTuple):

@@ -1,8 +1,8 @@
 """A twin of AWS's quota for one target: what AWS would refuse waits here for room, keys by turns.
 
 AWS takes input, cache writes and ``max_tokens`` from a bucket when a call begins and gives back the unused rest at its
-end; what was answered burns at the family's rate, what was read from a prompt cache is free. The bucket holds a minute's
-worth and refills steadily. Source: Bedrock's documentation of on-demand quotas.
+end; what was answered burns at the family's rate, what was read from a prompt cache is free. The bucket holds what a
+minute gives and refills steadily. Source: Bedrock's documentation of on-demand quotas.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.routes import TargetLimits
+from llm_gateway.routing.contract import Size
 
 _MINUTE_S = 60.0
 _AT_FIRST = 1.25  # an estimate by length may be too small
@@ -52,13 +52,6 @@ class Bucket:
     def run_dry(self) -> None:
         """AWS says that nothing is left, whatever this twin thinks: others draw on the same quota."""
         self._level = min(0.0, self.level)
-
-
-class Size(NamedTuple):
-    """What a call takes: its input as estimated from its length, and the longest answer it asks for, in tokens."""
-
-    input_tokens: int
-    answer_tokens: int
 
 
 NOTHING_COUNTED = Size(0, 0)
@@ -107,7 +100,9 @@ class Quota:
     @property
     def left(self) -> float:
         """The share of the scarcest limit that is left, from 0 to 1."""
-        shares = [max(0.0, bucket.level) / bucket.size for bucket in (self._tokens, self._requests) if bucket is not None]
+        shares = [
+            max(0.0, bucket.level) / bucket.size for bucket in (self._tokens, self._requests) if bucket is not None
+        ]
         if self.limits.concurrent:
             shares.append(max(0, self.limits.concurrent - self._busy) / self.limits.concurrent)
         return min(shares, default=1.0)

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.routing.contract import Candidate, Plan
+from llm_gateway.routing.quota import Taken
 from llm_gateway.routing.targets import TargetState
 
 
 @dataclass(slots=True)
 class Road:
     """One candidate: how often it was asked, its last error, and when it may be asked again at the earliest, monotonic
-    seconds. ``closed``: not by this request any more."""
+    seconds. ``closed``: not by this request any more. While it is asked: since when, whether the call is the one that
+    finds out for its breaker, and what it has taken of its quota."""
 
     candidate: Candidate
     state: TargetState
@@ -19,6 +22,23 @@ class Road:
     closed: bool = False
     not_before: float = 0.0
     error: GatewayError | None = None
+    began_at: float = 0.0
+    probes: bool = False
+    taken: Taken | None = None
+
+    def enter(self, now: float, taken: Taken | None) -> None:
+        """A call of it begins."""
+        self.asked += 1
+        self.began_at, self.taken = now, taken
+        self.probes = self.state.breaker.began(now)
+        self.state.in_flight += 1
+
+    def leave(self, used: Usage | None) -> None:
+        """The call ended; ``used`` is what AWS counts for it."""
+        self.state.in_flight -= 1
+        if self.taken is not None:
+            self.taken.quota.settle(self.taken, used)
+            self.taken = None
 
 
 class Diary:
@@ -33,6 +53,11 @@ class Diary:
         self._attempts: list[dict[str, object]] = []
         self._passed_over: list[dict[str, object]] = []
         self.waited_s = 0.0
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether there was but one candidate, asked by its own name, once."""
+        return self._plan.route is None and len(self._attempts) == 1 and len(self._roads) == 1
 
     def attempt(self, candidate: Candidate, outcome: str, took_s: float, message: str | None = None) -> None:
         """A call that was made."""

@@ -6,19 +6,17 @@ A request goes by the table that was in force when it came; what is known of tar
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from llm_gateway.domain.completions import Completion, Usage
-from llm_gateway.domain.requests import GenerateRequest, ResolvedModel
+from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.domain.routes import NO_ROUTES, Place, Route, RouteTable, Target
-from llm_gateway.routing.contract import Candidate, Plan, Snapshot, Strategy, TargetView
+from llm_gateway.routing.contract import Candidate, Plan, Snapshot, Strategy, TargetView, Trip
 from llm_gateway.routing.conversations import Conversations, conversation_of
 from llm_gateway.routing.needs import Needs
-from llm_gateway.routing.quota import Size
 from llm_gateway.routing.retry_budget import RetryBudget
 from llm_gateway.routing.strategies import known
 from llm_gateway.routing.targets import Targets
-from llm_gateway.routing.way import Chances, Way
+from llm_gateway.routing.way import Chances, Journey
 
 Resolve = Callable[[str, str | None], ResolvedModel]
 """A caller's word for a model, and the region that it is asked in (``None``: the gateway's own)."""
@@ -26,26 +24,10 @@ _LIKELY_ANSWER_TOKENS = 300
 _ORDERED = "ordered"
 
 
-class Trip(NamedTuple):
-    """A request that sets out. ``scope`` is whose conversations it may be taken for; ``queue`` whose turn it takes.
-
-    ``permits`` says whether the caller may ask a model, ``size`` what the request takes there, ``quote`` what so many
-    tokens cost there in nano-dollars. ``input_tokens`` is its length where somebody has counted.
-    """
-
-    plan: Plan
-    request: GenerateRequest
-    scope: str
-    queue: str
-    permits: Callable[[ResolvedModel], bool]
-    size: Callable[[Candidate], Size]
-    quote: Callable[[Candidate, Usage], int | None]
-    input_tokens: int | None = None
-
-
 class Router:
-    """``timeout_s`` is for all attempts of a request where its route does not say; ``share`` this process's part of each
-    target's quota. Satisfies :class:`~llm_gateway.routing.contract.RouteBook`."""
+    """``timeout_s`` is for all attempts of a request where its route does not say; ``share`` this process's part of
+    each target's quota. Satisfies :class:`~llm_gateway.routing.contract.Ways` and
+    :class:`~llm_gateway.routing.contract.RouteBook`."""
 
     def __init__(
         self,
@@ -74,11 +56,7 @@ class Router:
         return self._table.routes
 
     def plan(self, asked: str) -> Plan:
-        """The candidates for a caller's word: a route by its name, else the model.
-
-        Raises:
-            UnknownModel: it is neither.
-        """
+        """See :class:`~llm_gateway.routing.contract.Ways`."""
         table = self._table
         route = table.routes.get(asked) or table.routes.get(asked.strip().lower()) if table.routes else None
         if route is None:
@@ -92,25 +70,21 @@ class Router:
         stand_ins = self._stand_ins(table, asked, route.fallbacks, route.context_fallbacks)
         return Plan(route.name, (own, *stand_ins), route.policy)
 
-    def set_out(self, trip: Trip) -> Way:
-        """The way of a request, its candidates in order.
-
-        Raises:
-            GatewayError: nobody can take it.
-        """
+    def set_out(self, trip: Trip) -> Journey:
+        """See :class:`~llm_gateway.routing.contract.Ways`."""
         self._chances.budget.came()
         plan = trip.plan
         timeout_s = plan.policy.timeout_s or self._timeout_s
         if len(plan.groups) == 1 and len(plan.groups[0][1]) == 1:
             roads = [(plan.first, self._targets.of(plan.first))]
             why = "the only target of the route" if plan.route else "asked by its name"
-            return Way(
+            return Journey(
                 plan, roads, chances=self._chances, timeout_s=timeout_s, queue=trip.queue, size=trip.size, why=why
             )
         return self._lined_up(trip, timeout_s)
 
     def arrived(self, trip: Trip, candidate: Candidate, completion: Completion) -> None:
-        """Remembers where the conversation was answered, where a strategy of the plan wants to know."""
+        """See :class:`~llm_gateway.routing.contract.Ways`; remembered where a strategy of the plan wants to know."""
         if any([self._strategy(name).wants_memory for name, _ in trip.plan.groups]):
             self._conversations.answered(conversation_of(trip.request, trip.scope), candidate.key, completion.usage)
 
@@ -152,7 +126,7 @@ class Router:
 
     # --- their order --------------------------------------------------------------------------------------------------
 
-    def _lined_up(self, trip: Trip, timeout_s: float) -> Way:
+    def _lined_up(self, trip: Trip, timeout_s: float) -> Journey:
         needs = Needs(trip.request)
         line: list[Candidate] = []
         lacking: list[tuple[Candidate, tuple[str, ...]]] = []
@@ -171,7 +145,7 @@ class Router:
             why = why or reason
         overflows = any([lacks[0].startswith(_TOO_LONG) for _, lacks in lacking])
         is_own = any([candidate.stands_in_for != "context" for candidate in line])
-        return Way(
+        return Journey(
             trip.plan,
             [(candidate, self._targets.of(candidate)) for candidate in line],
             chances=self._chances,
@@ -252,4 +226,3 @@ def _key(invoked_id: str, place: Place) -> str:
         return invoked_id
     account = "" if place.account is None else f"/{place.account.name}"
     return f"{invoked_id}@{place.region or ''}{account}"
-

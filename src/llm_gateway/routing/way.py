@@ -1,8 +1,8 @@
 """The way of one request from candidate to candidate: who is asked next, when, and when it is over.
 
 Laws: at most ``attempts`` calls over all targets, inside one deadline and the budget of retries. A fault of the target
-is repeated there while it may help, but the last attempt is kept for another target; a throttle goes to another at once.
-What may have been paid for is not repeated on its target.
+is repeated there while it may help, but the last attempt is kept for another target; a throttle goes to another at
+once. What may have been paid for is not repeated on its target.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.completions import Completion
 from llm_gateway.domain.errors import BackendError, ContextTooLong, GatewayError
-from llm_gateway.domain.remedies import NOTHING, Remedy
-from llm_gateway.routing.contract import Candidate, Plan
+from llm_gateway.domain.remedies import Remedy
+from llm_gateway.routing.contract import Candidate, Plan, Seat, Size
 from llm_gateway.routing.last_words import Lacking, last_words, no_room
-from llm_gateway.routing.quota import NOTHING_COUNTED, Quota, Size, Taken
+from llm_gateway.routing.quota import NOTHING_COUNTED, Quota
 from llm_gateway.routing.retry_budget import RetryBudget
 from llm_gateway.routing.roads import Diary, Road
 from llm_gateway.routing.targets import TargetState
@@ -25,18 +24,6 @@ from llm_gateway.routing.targets import TargetState
 _LONGEST_PAUSE_S = 20.0
 _ASKS_FOR_BUDGET = 3
 Sleep = Callable[[float], Awaitable[None]]
-
-
-class Seat(NamedTuple):
-    """A candidate that is asked now, for the ``number``-th attempt; it has ``time_left_s`` for all that it does."""
-
-    candidate: Candidate
-    state: TargetState
-    number: int
-    time_left_s: float
-    began_at: float
-    probes: bool
-    taken: Taken | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +36,10 @@ class Chances:
     draw: Callable[[], float] = random.random
 
 
-class Way:
-    """One request on its way. ``size`` gives what it takes of a quota at a candidate; ``queue`` is whose turn it takes
-    where it has to wait; ``lacking`` says why candidates were left out from the start; ``overflows``: among them all
-    that are no stand-ins, for the conversation is longer than they take."""
+class Journey:
+    """A :class:`~llm_gateway.routing.contract.Way`. ``size`` gives what it takes of a quota at a candidate; ``queue``
+    is whose turn it takes where it has to wait; ``lacking`` says why candidates were left out from the start;
+    ``overflows``: among them all that are no stand-ins, for the conversation is longer than they take."""
 
     __slots__ = (
         "_chances",
@@ -102,76 +89,75 @@ class Way:
             self._diary.passed_over(candidate, f"lacks {', '.join(lacks)}")
 
     async def next(self) -> Seat:
-        """Who is asked now; waits where a pause or room in a quota has to be waited for.
-
-        Raises:
-            GatewayError: nobody is, any more; it is what the caller hears.
-        """
+        """See :class:`~llm_gateway.routing.contract.Way`."""
         while True:
             road = self._choose()
             if road is None:
                 raise self._last_words()
             if self._made and not self._is_granted and not await self._granted(road):
                 raise self._last_words()
-            seat = await self._seat(road)
-            if seat is not None:
+            if await self._enter(road):
                 self._is_granted = False
-                return seat
-
-    def broke(self, seat: Seat, error: BaseException) -> bool:
-        """The attempt failed; whether another may be made, as far as the fault says."""
-        clock = self._chances.clock
-        road = self._road_of(seat)
-        self._leave(seat, error.spent if isinstance(error, GatewayError) else None)
-        if not isinstance(error, GatewayError):
-            seat.state.breaker.left(seat.probes)
-            return False
-        remedy, pause_s = error.remedy, self._pause_s(error, road.asked)
-        seat.state.went_wrong(error.code, remedy, self._policy, pause_s, probes=seat.probes)
-        if remedy is NOTHING and not isinstance(error, BackendError):
-            seat.state.breaker.went_well(seat.probes)
-        self._made += max(0, error.sends - 1)
-        self._diary.attempt(seat.candidate, error.code, clock() - seat.began_at, error.message)
-        road.error, road.not_before = error, clock() + pause_s
-        road.closed = road.asked > remedy.same
-        if isinstance(error, ContextTooLong):
-            self._context_only = road.closed = True
-            return self._has_larger(road)
-        if remedy.once:
-            if self._once:
-                return False
-            self._once = True
-        return remedy.falls or remedy.same > 0
+                return Seat(road.candidate, self._deadline - self._chances.clock())
 
     def began(self, seat: Seat) -> None:
-        """The answer begins."""
+        """See :class:`~llm_gateway.routing.contract.Way`."""
         self._chances.budget.answered()
-        if seat.state.breaker.is_closed:
-            return
-        seat.state.breaker.went_well(seat.probes)
+        road = self._road_of(seat)
+        if not road.state.breaker.is_closed:
+            road.state.breaker.went_well(road.probes)
 
     def arrived(self, seat: Seat, completion: Completion) -> None:
-        """The answer is whole."""
-        self._leave(seat, completion.usage)
-        seat.state.breaker.went_well(seat.probes)
+        """See :class:`~llm_gateway.routing.contract.Way`."""
+        road = self._road_of(seat)
+        road.leave(completion.usage)
+        road.state.breaker.went_well(road.probes)
         if completion.first_delta_ms is not None:
-            seat.state.spoke(completion.first_delta_ms)
-        self._diary.attempt(seat.candidate, "ok", self._chances.clock() - seat.began_at)
+            road.state.spoke(completion.first_delta_ms)
+        self._diary.attempt(seat.candidate, "ok", self._chances.clock() - road.began_at)
+
+    def broke(self, seat: Seat, error: BaseException) -> bool:
+        """See :class:`~llm_gateway.routing.contract.Way`."""
+        road, now = self._road_of(seat), self._chances.clock()
+        if not isinstance(error, GatewayError):
+            road.leave(None)
+            road.state.breaker.left(road.probes)
+            return False
+        road.leave(error.spent)
+        remedy, pause_s = error.remedy, self._pause_s(error, road.asked)
+        road.state.went_wrong(error.code, remedy, self._policy, pause_s, probes=road.probes)
+        if not isinstance(error, BackendError):
+            road.state.breaker.went_well(road.probes)  # it answered; the caller is to blame
+        self._made += error.sends - 1
+        self._diary.attempt(seat.candidate, error.code, now - road.began_at, error.message)
+        road.error, road.not_before = error, now + pause_s
+        road.closed = road.asked > remedy.same
+        if isinstance(error, ContextTooLong):
+            self._context_only = True
+            return self._has_larger(road)
+        if remedy.once and self._once:
+            return False
+        self._once = self._once or remedy.once
+        return remedy.falls or remedy.same > 0
 
     def cannot_pay(self, seat: Seat, error: GatewayError) -> bool:
-        """Nothing was sent, since a purse cannot pay for this candidate; whether another may be asked instead of one
-        that had failed."""
-        self._leave(seat, None)
-        seat.state.breaker.left(seat.probes)
+        """See :class:`~llm_gateway.routing.contract.Way`."""
         road = self._road_of(seat)
+        road.leave(None)
+        road.state.breaker.left(road.probes)
         road.closed = True
         self._made -= 1
         self._diary.passed_over(seat.candidate, error.code)
         return self._made > 0
 
-    def as_told(self, seat: Seat) -> dict[str, object]:
-        """The way as JSON values: candidates, why the first of them, attempts, and who answered."""
-        return self._diary.as_told(seat.candidate)
+    @property
+    def is_straight(self) -> bool:
+        """See :class:`~llm_gateway.routing.contract.Way`."""
+        return self._diary.is_straight
+
+    def as_told(self, answered: Candidate | None) -> dict[str, object]:
+        """See :class:`~llm_gateway.routing.contract.Way`."""
+        return self._diary.as_told(answered)
 
     # --- who is next --------------------------------------------------------------------------------------------------
 
@@ -236,34 +222,29 @@ class Way:
                 return False
         return False
 
-    async def _seat(self, road: Road) -> Seat | None:
-        """A place at its target, or none in time; then it is over with this target."""
+    async def _enter(self, road: Road) -> bool:
+        """Whether a call of it may begin. Where not, it is over with this target, or its breaker opened meanwhile."""
         clock, state = self._chances.clock, road.state
         if not await self._pause(road.not_before - clock()):
             road.closed = True
-            return None
+            return False
         now = clock()
         if not state.breaker.is_closed and state.breaker.opens_in_s(now) > 0:
-            return None  # it opened meanwhile; whoever else is there is chosen next
+            return False
         taken = None
         if state.quota is not None:
-            wait_s = min(self._policy.max_wait_s, self._deadline - now)
             size = self._sized(road, state.quota)
-            taken = await state.quota.admit(self._queue, size, wait_s)
+            taken = await state.quota.admit(self._queue, size, min(self._policy.max_wait_s, self._deadline - now))
             self._diary.waited_s += clock() - now
             if taken is None:
                 road.closed = True
                 road.error = road.error or no_room(road.candidate, state.quota.wait_s(size))
                 self._diary.passed_over(road.candidate, "no room in its quota")
-                return None
-        now = clock()
-        road.asked += 1
+                return False
         self._made += 1
         self._last = road
-        state.in_flight += 1
-        return Seat(
-            road.candidate, state, self._made, self._deadline - now, now, state.breaker.began(now), taken
-        )
+        road.enter(clock(), taken)
+        return True
 
     def _sized(self, road: Road, quota: Quota) -> Size:
         return self._size(road.candidate) if quota.counts_tokens else NOTHING_COUNTED
@@ -294,17 +275,15 @@ class Way:
     def _road_of(self, seat: Seat) -> Road:
         return next(road for road in self._roads if road.candidate is seat.candidate)
 
-    def _leave(self, seat: Seat, used: Usage | None) -> None:
-        seat.state.in_flight -= 1
-        if seat.taken is not None:
-            seat.taken.quota.settle(seat.taken, used)
-
     def _is_larger(self, road: Road) -> bool:
         """Than the one that could not take the conversation, as far as is known."""
         full = self._last.candidate.model.card if self._last is not None else None
         card = road.candidate.model.card
-        return full is None or card is None or card.context_window_tokens > full.context_window_tokens or (
-            road.candidate.stands_in_for == "context"
+        return (
+            full is None
+            or card is None
+            or card.context_window_tokens > full.context_window_tokens
+            or (road.candidate.stands_in_for == "context")
         )
 
     def _has_larger(self, road: Road) -> bool:

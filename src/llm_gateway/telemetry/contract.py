@@ -1,5 +1,6 @@
 """What the gateway tells, and to whom."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -28,7 +29,7 @@ class RequestRecord(NamedTuple):
     ``request`` is ``None`` where it could not be decoded, or asked for vectors. ``outcome`` is ``ok`` or the error's
     code. ``model`` is the short name, ``None`` where the caller's word could not be resolved. ``completion`` and
     ``cost_nano_usd`` are of this request's own answer; the cost is 0 when it was cached. ``latency_ms`` is what the
-    caller waited.
+    caller waited. ``way`` tells who was asked and how that went, where somebody was.
     """
 
     request_id: str
@@ -42,6 +43,7 @@ class RequestRecord(NamedTuple):
     shared: bool = False
     completion: Completion | None = None
     cost_nano_usd: int | None = None
+    way: Mapping[str, object] | None = None
 
 
 class Observer(Protocol):

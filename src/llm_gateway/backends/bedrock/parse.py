@@ -25,6 +25,7 @@ from llm_gateway.domain.completions import (
 )
 from llm_gateway.domain.content import Block, Native, Reasoning, Text, ToolUse, citations_of, cited_texts
 from llm_gateway.domain.errors import BackendGarbled, BackendUnavailable
+from llm_gateway.domain.remedies import ONCE_MORE
 
 INCOMPLETE = "incomplete"
 """Stands for the stop reason of an answer that never came to its end."""

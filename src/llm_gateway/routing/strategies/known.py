@@ -44,7 +44,9 @@ def strategy(name: str) -> Strategy:
     found = entry_points(group=GROUP, name=name)
     if not found:
         raise KeyError(name)
-    return Strategy(name, _checked(cast("Order", next(iter(found)).load())), _chosen, wants_costs=True, wants_memory=True)
+    return Strategy(
+        name, _checked(cast("Order", next(iter(found)).load())), _chosen, wants_costs=True, wants_memory=True
+    )
 
 
 def _chosen(snapshot: Snapshot, at: int) -> str:
