@@ -24,6 +24,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.redis_link import open_redis
 from llm_gateway.reports import Reports
+from llm_gateway.route_desk import read_file
 from llm_gateway.routing.router import Router
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Metrics
@@ -150,7 +151,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     cache = open_cache(settings, redis)
     webhook = _create_webhook(settings)
     money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis)
-    router = Router(resolve, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
+    routes = read_file(settings, catalog)
+    router = Router(resolve, table=routes.table, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
     gateway = Gateway(
         ways=router,
         backend=backend,

@@ -1,4 +1,5 @@
-"""What the gateway makes of each fault of the sandbox, in a single attempt: the table, and the ways to ask. Pure."""
+"""What the gateway makes of each fault of the sandbox, where the only target fails each time: the table, and the ways
+to ask. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -13,37 +14,43 @@ figures. ``estimated``: a whole answer that came without them."""
 
 @dataclass(frozen=True)
 class Row:
-    """``mid``: the answer has begun when it breaks, so a stream ends with an error instead of a status."""
+    """``mid``: the answer has begun when it breaks, so a stream ends with an error instead of a status. ``tries``: how
+    often the model is asked, where nothing was delivered yet."""
 
     status: int
     code: str
     booked: Booked
     mid: bool = False
+    tries: int = 1
+
+    def calls(self, stream: bool) -> int:
+        """Nothing is asked again once a part of it was delivered."""
+        return 1 if stream and self.mid else self.tries
 
 
-def _before(status: int, code: str, booked: Booked = "nothing") -> Row:
-    return Row(status, code, booked)
+def _before(status: int, code: str, booked: Booked = "nothing", tries: int = 1) -> Row:
+    return Row(status, code, booked, tries=tries)
 
 
-def _mid(status: int, code: str) -> Row:
-    return Row(status, code, "partial", mid=True)
+def _mid(status: int, code: str, tries: int = 2) -> Row:
+    return Row(status, code, "partial", mid=True, tries=tries)
 
 
 _OK = Row(200, "", "whole")
 _UNKNOWN = _before(404, "model_not_found")
-_AUTH = _before(502, "upstream_auth_error")
-_NO_ANSWER = _before(502, "upstream_protocol_error", "input")
+_AUTH = _before(502, "upstream_auth_error", tries=2)
+_NO_ANSWER = _before(502, "upstream_protocol_error", "input", tries=2)
 _BROKEN = _mid(502, "upstream_protocol_error")
 _TOLD_BROKEN = _mid(502, "upstream_stream_error")
 _THROTTLED_MID = _mid(429, "upstream_stream_error")
-_SILENT_MID = _mid(504, "upstream_timeout")
+_SILENT_MID = _mid(504, "upstream_timeout", tries=1)
 
 MATRIX: dict[str, Row] = {
-    "throttle": _before(429, "upstream_throttled"),
-    "throttle-requests": _before(429, "upstream_throttled"),
+    "throttle": _before(429, "upstream_throttled", tries=3),
+    "throttle-requests": _before(429, "upstream_throttled", tries=3),
     "throttle-day": _before(429, "upstream_quota_exceeded"),
-    "too-many-connections": _before(503, "upstream_unavailable"),
-    "not-ready": _before(503, "upstream_not_ready"),
+    "too-many-connections": _before(503, "upstream_unavailable", tries=3),
+    "not-ready": _before(503, "upstream_not_ready", tries=3),
     "quota": _before(429, "upstream_quota_exceeded"),
     "validation": _before(400, "invalid_request"),
     "too-long": _before(400, "context_length_exceeded"),
@@ -56,12 +63,12 @@ MATRIX: dict[str, Row] = {
     "legacy-not-found": _UNKNOWN,
     "end-of-life": _UNKNOWN,
     "model-timeout": _before(504, "upstream_timeout", "input"),
-    "model-error": _before(502, "upstream_model_error"),
-    "internal": _before(502, "upstream_error"),
-    "unavailable": _before(503, "upstream_unavailable"),
-    "bad-gateway-html": _before(502, "upstream_error"),
-    "gateway-timeout-empty": _before(504, "upstream_timeout"),
-    "reset": _before(502, "upstream_connection_error"),
+    "model-error": _before(502, "upstream_model_error", tries=2),
+    "internal": _before(502, "upstream_error", tries=3),
+    "unavailable": _before(503, "upstream_unavailable", tries=3),
+    "bad-gateway-html": _before(502, "upstream_error", tries=3),
+    "gateway-timeout-empty": _before(504, "upstream_timeout", tries=3),
+    "reset": _before(502, "upstream_connection_error", tries=3),
     "hang": _before(504, "upstream_timeout", "input"),
     "slow-first-token": _before(504, "upstream_timeout", "input"),
     "empty-200": _NO_ANSWER,
@@ -73,9 +80,9 @@ MATRIX: dict[str, Row] = {
     "cut-frame": _BROKEN,
     "reset-mid": _BROKEN,
     "no-stop": _BROKEN,
-    "unknown-stop-reason": Row(502, "upstream_protocol_error", "whole", mid=True),
-    "malformed-tool-use": Row(502, "upstream_model_error", "whole", mid=True),
-    "malformed-output": Row(502, "upstream_model_error", "whole", mid=True),
+    "unknown-stop-reason": Row(502, "upstream_protocol_error", "whole", mid=True, tries=2),
+    "malformed-tool-use": Row(502, "upstream_model_error", "whole", mid=True, tries=2),
+    "malformed-output": Row(502, "upstream_model_error", "whole", mid=True, tries=2),
     "no-usage": Row(200, "", "estimated"),
     "no-metadata": Row(200, "", "estimated"),
     "slow-bytes": _OK,
@@ -90,17 +97,17 @@ MATRIX: dict[str, Row] = {
     "stall": _SILENT_MID,
     "endless": _SILENT_MID,
     "huge-frame": _SILENT_MID,
-    "error-frame-first": _before(502, "upstream_error", "input"),
+    "error-frame-first": _before(502, "upstream_error", "input", tries=3),
     "error-frame-mid": _TOLD_BROKEN,
-    "exception-first": _before(429, "upstream_throttled", "input"),
-    "exception-first-throttle": _before(429, "upstream_throttled", "input"),
+    "exception-first": _before(429, "upstream_throttled", "input", tries=3),
+    "exception-first-throttle": _before(429, "upstream_throttled", "input", tries=3),
     "exception-first-validation": _before(400, "context_length_exceeded", "input"),
-    "exception-first-internal": _before(502, "upstream_error", "input"),
-    "exception-first-model-stream": _before(502, "upstream_model_error", "input"),
-    "exception-first-unavailable": _before(503, "upstream_unavailable", "input"),
+    "exception-first-internal": _before(502, "upstream_error", "input", tries=3),
+    "exception-first-model-stream": _before(502, "upstream_model_error", "input", tries=2),
+    "exception-first-unavailable": _before(503, "upstream_unavailable", "input", tries=3),
     "exception-mid": _THROTTLED_MID,
     "exception-mid-throttle": _THROTTLED_MID,
-    "exception-mid-validation": _mid(400, "upstream_stream_error"),
+    "exception-mid-validation": _mid(400, "upstream_stream_error", tries=1),
     "exception-mid-internal": _TOLD_BROKEN,
     "exception-mid-model-stream": _TOLD_BROKEN,
     "exception-mid-unavailable": _TOLD_BROKEN,
@@ -172,15 +179,19 @@ def complaints(row: Row, way: Way, heard: Heard, booked: list[tuple[Any, ...]]) 
     may_be_paid = row.booked != "nothing" and status not in (200, 400)
     if may_be_paid and heard.headers.get("x-should-retry") != "false":
         wrong.append("asked again by clients, though it may be paid")
-    return wrong + _booking(row, booked)
+    return wrong + _booking(row, row.calls(stream), booked)
 
 
-def _booking(row: Row, booked: list[tuple[Any, ...]]) -> list[str]:
+def _booking(row: Row, calls: int, booked: list[tuple[Any, ...]]) -> list[str]:
+    """Each call that may be paid has a row of its own."""
     if row.booked == "nothing":
         return [f"booked {booked}"] if any(cost for _, _, cost, _, _ in booked) else []
-    if len(booked) != 1:
-        return [f"{len(booked)} rows"]
-    outcome, estimated, cost, input_tokens, output_tokens = booked[0]
+    if len(booked) != calls:
+        return [f"{len(booked)} rows for {calls} calls"]
+    return [wrong for each in booked for wrong in _one_row(row, *each)]
+
+
+def _one_row(row: Row, outcome: str, estimated: int, cost: int, input_tokens: int, output_tokens: int) -> list[str]:
     wrong: list[str] = []
     if outcome != (row.code or "ok"):
         wrong.append(f"booked as {outcome}")

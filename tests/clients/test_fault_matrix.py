@@ -15,6 +15,7 @@ from money.kept import Kept
 from processes import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+_LET_BE = "defaults: {allowed_fails: 1000, retry_share: 2}"  # one fault shall not answer for the next
 _WAITS = {"CONNECT": "5", "FIRST_EVENT": "1.5", "IDLE": "1.5", "TOTAL": "6"}
 
 
@@ -28,6 +29,8 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 async def house(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Any]:
     kept = Kept(tmp_path_factory.mktemp("matrix"))
     limits = {f"BEDROCK_{wait}_TIMEOUT": limit for wait, limit in _WAITS.items()}
+    (kept.home / "gateway.yaml").write_text(_LET_BE)
+    limits["GATEWAY_FILE"] = str(kept.home / "gateway.yaml")
     async with kept.gateway(sandbox, **limits) as (running, http):
         yield kept, running.url, http
 
@@ -46,6 +49,7 @@ async def test_every_fault_of_the_sandbox_is_in_the_table() -> None:
 @pytest.mark.parametrize("fault", MATRIX)
 async def test_a_fault_is_what_the_table_says_by_every_door(fault: str, house: Any, sandbox: Sandbox) -> None:
     kept, url, http = house
+    before = len(sandbox.log)
     answers = await asyncio.gather(*[ask(http, url, fault, way) for way in WAYS])
     wrong: dict[str, list[str]] = {}
     for (door, stream), heard in zip(WAYS, answers, strict=True):
@@ -57,4 +61,5 @@ async def test_a_fault_is_what_the_table_says_by_every_door(fault: str, house: A
         if found:
             wrong[f"{door}, {'stream' if stream else 'whole'}"] = found
     assert not wrong
+    assert len(sandbox.log) - before == sum([MATRIX[fault].calls(stream) for _, stream in WAYS])
     await until(lambda: sandbox.open_now == 0, 20)

@@ -99,7 +99,10 @@ async def gateway(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) ->
         f"BEDROCK_{wait}_TIMEOUT": str(limit)
         for wait, limit in {"CONNECT": 1, "FIRST_EVENT": 1, "IDLE": 1, "TOTAL": 4}.items()
     }
-    async with running_gateway(sandbox.url, tmp_path_factory.mktemp("gateway"), **limits) as running:
+    home = tmp_path_factory.mktemp("gateway")
+    (home / "gateway.yaml").write_text("defaults: {allowed_fails: 1000}")  # one fault shall not answer for the next
+    limits["GATEWAY_FILE"] = str(home / "gateway.yaml")
+    async with running_gateway(sandbox.url, home, **limits) as running:
         yield running
 
 

@@ -60,13 +60,14 @@ class Target:
 class Policy:
     """How long, and how often. ``attempts`` from 1 to ``MOST_ATTEMPTS`` over all targets; ``timeout_s`` for all of them
     together (``None``: as the settings say); ``allowed_fails`` in a row open a target's breaker for ``cooldown_s``;
-    ``max_wait_s`` may be waited for room in a quota."""
+    ``max_wait_s`` may be waited for room in a quota. ``retry_share`` of the traffic may be repeated, from 0 to 2."""
 
     attempts: int = MOST_ATTEMPTS
     timeout_s: float | None = None
     allowed_fails: int = 5
     cooldown_s: float = 30.0
     max_wait_s: float = 30.0
+    retry_share: float = 0.2
 
 
 DEFAULT_POLICY = Policy()

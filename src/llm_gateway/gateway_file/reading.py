@@ -208,4 +208,5 @@ def _policy(shape: DefaultsShape, defaults: DefaultsShape) -> Policy:
         allowed_fails=int(said("allowed_fails", usual.allowed_fails) or usual.allowed_fails),
         cooldown_s=said("cooldown", usual.cooldown_s) or usual.cooldown_s,
         max_wait_s=said("max_wait", usual.max_wait_s) or 0.0,
+        retry_share=said("retry_share", usual.retry_share) or 0.0,
     )

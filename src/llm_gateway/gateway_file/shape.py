@@ -58,6 +58,7 @@ class DefaultsShape(_Shape):
     allowed_fails: Annotated[int, _Given, Field(ge=1, le=10_000)] | None = None
     cooldown: Seconds | None = None
     max_wait: Annotated[float, _Given, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)] | None = None
+    retry_share: Annotated[float, _Given, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     fallbacks: list[Name] | None = None
     context_fallbacks: list[Name] | None = None
 
@@ -90,6 +91,7 @@ WORDS: Mapping[str, str] = {
     "allowed_fails": "a whole number from 1 to 10000",
     "cooldown": f"a number of seconds above 0, at most {LONGEST_S}",
     "max_wait": f"a number of seconds from 0 to {LONGEST_S}",
+    "retry_share": "a number from 0 to 2",
     "fallbacks": "a list of names of routes or models",
     "context_fallbacks": "a list of names of routes or models",
     "targets": "a list of one target or more, each a model's name or a mapping with model",

@@ -1,4 +1,4 @@
-"""How much may be repeated: a fifth of the traffic while nothing is answered, more while answers come.
+"""How much may be repeated: a share of the traffic while nothing is answered, more while answers come.
 
 Without it every caller's three attempts would triple the load of a Bedrock that is overloaded already. Where most calls
 are answered, what is left over is not at risk, so each answer that begins pays for half a repetition.
@@ -7,7 +7,6 @@ are answered, what is left over is not at risk, so each answer that begins pays 
 import time
 from collections.abc import Callable
 
-SHARE = 0.2
 _PER_ANSWER = 0.5
 _AT_LEAST = 10
 _WINDOW_S = 30.0
@@ -32,11 +31,11 @@ class RetryBudget:
         """An answer has begun."""
         self._now[1] += 1
 
-    def grant(self) -> bool:
-        """Whether one more attempt may be made; counts it."""
+    def grant(self, share: float) -> bool:
+        """Whether one more attempt may be made, where ``share`` of the traffic may be repeated; counts it."""
         self._turn()
         requests, answers, repeats = [now + before for now, before in zip(self._now, self._before, strict=True)]
-        if repeats >= max(self._at_least, SHARE * requests + _PER_ANSWER * answers):
+        if repeats >= max(self._at_least, share * requests + _PER_ANSWER * answers):
             return False
         self._now[2] += 1
         return True

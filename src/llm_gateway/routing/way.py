@@ -213,7 +213,7 @@ class Journey:
         answers on their way may pay for it."""
         budget = self._chances.budget
         for number in range(1, _ASKS_FOR_BUDGET + 1):
-            if budget.grant():
+            if budget.grant(self._policy.retry_share):
                 self._is_granted = True
                 return True
             if road.error is None or road.error.remedy.says != "throttles" or number == _ASKS_FOR_BUDGET:

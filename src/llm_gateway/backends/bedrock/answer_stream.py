@@ -81,7 +81,9 @@ class StreamedAnswer:
         self._completion: Completion | None = None
         self._failure: GatewayError | None = None
         self._loop = asyncio.get_running_loop()
-        self._total_at = self._loop.time() + timeouts.total_s - (clock() - started_at_s)
+        left_s = asked.call.time_left_s
+        self._total_s = timeouts.total_s if left_s is None else min(timeouts.total_s, left_s)
+        self._total_at = self._loop.time() + self._total_s - (clock() - started_at_s)
         self._watchdog: Watchdog | None = None
 
     async def begin(self) -> None:
@@ -230,9 +232,7 @@ class StreamedAnswer:
             return self._garbled("the connection broke in the middle of the answer")
         is_total = self._loop.time() >= self._total_at
         setting, waited_s = (
-            ("BEDROCK_TOTAL_TIMEOUT", self._timeouts.total_s)
-            if is_total
-            else ("BEDROCK_IDLE_TIMEOUT", self._timeouts.idle_s)
+            ("BEDROCK_TOTAL_TIMEOUT", self._total_s) if is_total else ("BEDROCK_IDLE_TIMEOUT", self._timeouts.idle_s)
         )
         what = "was not whole" if is_total else "fell silent"
         return BackendTimeout(

@@ -46,6 +46,7 @@ from llm_gateway.domain.errors import (
     BackendGarbled,
     BackendRefused,
     BackendTimeout,
+    GatewayError,
 )
 from llm_gateway.domain.remedies import BROKEN, REFUSED
 from llm_gateway.domain.requests import ModelCall
@@ -61,14 +62,14 @@ _STALE_WITHIN_S = 1.0  # a reused connection that breaks later than this had beg
 class _Attempt:
     """How the call goes out this time, and what has been mended already."""
 
-    __slots__ = ("asked", "mended", "operation", "rendered", "sent", "started_at_s")
+    __slots__ = ("asked", "mended", "operation", "rendered", "sends", "started_at_s")
 
     def __init__(self, asked: Asked, rendered: Rendered, operation: str, started_at_s: float) -> None:
         self.asked = asked
         self.rendered = rendered
         self.operation = operation
         self.started_at_s = started_at_s
-        self.sent = False
+        self.sends = 0
         self.mended: set[str] = set()
 
     @property
@@ -112,11 +113,15 @@ class Exchange:
             asked = _through_profile(asked, self._through[model_id])
         attempt = _Attempt(asked, rendered, self._operation(call, rendered.with_tools), self._clock())
         limit_s = self._timeouts.first_event_s if attempt.operation == _STREAM else self._timeouts.total_s
+        limit_s = limit_s if call.time_left_s is None else min(limit_s, call.time_left_s)
         try:
             with Patience(limit_s) as patience:
                 return await self._open(attempt, patience)
         except TimeoutError as fault:
-            raise self._silent(attempt) from fault
+            raise _counted(self._silent(attempt), attempt) from fault
+        except GatewayError as error:
+            _counted(error, attempt)
+            raise
 
     def _operation(self, call: ModelCall, with_tools: bool) -> str:
         card, model_id = call.model.card, call.model.invoked_id
@@ -183,12 +188,13 @@ class Exchange:
         if attempt.operation == _STREAM and (wants_whole(fault) or wants_whole_with_tools(fault)):
             (self._whole_only if wants_whole(fault) else self._whole_with_tools).add(model_id)
             attempt.operation = _WHOLE
-            patience.renew(self._timeouts.total_s)
+            left_s = attempt.asked.call.time_left_s
+            patience.renew(self._timeouts.total_s if left_s is None else min(self._timeouts.total_s, left_s))
             return True
         return False
 
     async def _send(self, attempt: _Attempt, access: Access) -> Answer | Fault:
-        attempt.sent = True
+        attempt.sends += 1
         response = await self._wire.post(access, attempt.asked.invoked_id, attempt.operation, attempt.body)
         try:
             return await self._read(response, attempt)
@@ -226,7 +232,7 @@ class Exchange:
     # --- what can go wrong --------------------------------------------------------------------------------------------
 
     def _silent(self, attempt: _Attempt) -> BackendError:
-        if not attempt.sent:
+        if not attempt.sends:
             return BackendTimeout(
                 "AWS credentials could not be had in time; nothing was sent. Run `llm-gateway doctor`",
                 model=attempt.asked.model,
@@ -235,6 +241,9 @@ class Exchange:
         setting, waited_s = ("BEDROCK_FIRST_EVENT_TIMEOUT", self._timeouts.first_event_s)
         if attempt.operation == _WHOLE:
             setting, waited_s = ("BEDROCK_TOTAL_TIMEOUT", self._timeouts.total_s)
+        left_s = attempt.asked.call.time_left_s
+        if left_s is not None and left_s < waited_s:
+            setting, waited_s = ("the rest of the time that the request has", left_s)
         return BackendTimeout(
             f"{attempt.asked.model} gave no answer within {waited_s:g} s ({setting}); it may have been paid for",
             model=attempt.asked.model,
@@ -248,6 +257,11 @@ class Exchange:
             model=attempt.asked.model,
             remedy=BROKEN,
         )
+
+
+def _counted(error: GatewayError, attempt: _Attempt) -> GatewayError:
+    error.sends = max(1, attempt.sends)
+    return error
 
 
 def _through_profile(asked: Asked, profile_id: str) -> Asked:
