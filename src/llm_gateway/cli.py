@@ -148,11 +148,19 @@ def _routes(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=routes_command.run)
 
 
+def _import(parser: argparse.ArgumentParser) -> None:
+    from llm_gateway import import_command
+
+    import_command.add_arguments(parser)
+    parser.set_defaults(command=import_command.run)
+
+
 _LATE: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "models": ("list the models and their prices; --check compares them with other sources", _models),
     "keys": ("make, list, rotate and revoke virtual keys", _keys),
     "usage": ("tell what was spent, by key, team, agent, model, run or day", _usage),
     "routes": ("show the routes of a running gateway, or check a gateway file", _routes),
+    "import": ("make a gateway file of LiteLLM's configuration", _import),
     "demo": ("show the gateway at work, on the sandbox or on AWS", _demo),
     "doctor": ("check credentials, region and model access, and say what to mend", _doctor),
     "sandbox": ("serve a Bedrock of your own machine", _sandbox),

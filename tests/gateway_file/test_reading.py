@@ -198,7 +198,7 @@ routes:
     [
         ("a: [", "g.yaml", "g.yaml:1: is no YAML: expected the node content, but found '<stream end>'"),
         ("routes: {}\n---\na: 1\n", "g.yaml", "g.yaml:2: is no YAML: but found another document"),
-        ("- a\n", "g.yaml", "g.yaml:1: must be a mapping with settings, accounts, defaults and routes"),
+        ("- a\n", "g.yaml", "g.yaml:1: must be a mapping of keys to values"),
         ("routes: !!python/object/apply:os.system [x]\n", "g.yaml", "g.yaml:1: routes: must be a mapping of names to "),
         ("routes: !secret x\n", "g.yaml", "g.yaml:1: routes: bears the tag !secret; write the value without a tag"),
         ("routes: &a {x: *a}\n", "g.yaml", "g.yaml:1: is nested deeper than 24 levels"),

@@ -85,5 +85,5 @@ def parse_yaml(file: str, text: str) -> Document:
     if values is None:
         return Document(file, {}, {})
     if not isinstance(values, dict):
-        raise refusal(file, 1, "must be a mapping with settings, accounts, defaults and routes")
+        raise refusal(file, 1, "must be a mapping of keys to values")
     return Document(file, cast("dict[str, object]", values), lines)
