@@ -31,6 +31,7 @@ def child_environment(mock_port: int | None = None, **more: str) -> dict[str, st
         "FASTMCP_CHECK_FOR_UPDATES": "off",
         "FASTMCP_SHOW_SERVER_BANNER": "false",
         "LEDGER": "off",
+        "HEALTH_PORT": "0",
     }
     if mock_port is not None:
         kept |= {

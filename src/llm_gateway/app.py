@@ -1,6 +1,6 @@
 """The composition root: the one room that knows concrete classes."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from llm_gateway.administration import Administration
 from llm_gateway.backends.bedrock.client import BedrockBackend
 from llm_gateway.backends.bedrock.credentials import AccessWish
 from llm_gateway.backends.bedrock.timeouts import Timeouts
+from llm_gateway.board import Board
 from llm_gateway.cache_rooms import open_cache
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.catalog.catalog import Catalog, load_catalog
@@ -56,6 +57,7 @@ class App:
     cache: "AnswerCache"
     webhook: "Webhook | None" = None
     redis: "RedisServer | None" = None
+    board: Board = field(default_factory=Board.of_one)
 
     def start(self) -> None:
         """Begins what goes on beside the requests. In a running loop."""
@@ -72,6 +74,12 @@ class App:
             await self.webhook.aclose()
         if self.redis is not None:
             await self.redis.aclose()
+
+    def show(self) -> None:
+        """Shows that the event loop runs, and how this process stands."""
+        from llm_gateway.surfaces.health import standing_of
+
+        self.board.show(0, standing_of(self.gateway, self.degraded))
 
     def degraded(self) -> tuple[str, ...]:
         """The parts that are down while requests go on without them."""
@@ -143,6 +151,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         today = datetime.now(UTC).date()
         return catalog.resolve(asked, region=elsewhere or region, today=today, retired=settings.retired_models)
 
+    board = Board.of_one()
     metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
     backend = create_backend(settings)
     observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
@@ -166,11 +175,11 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         fetcher=fetcher or _create_fetcher(settings),
         drain=settings.on_disconnect == "drain",
         embedder=backend,
-        crowd=Crowd(settings.max_concurrent_requests),
+        crowd=Crowd(settings.max_concurrent_requests, board),
         observers=observers,
     )
     reports = Reports(models=catalog, metrics=metrics, cache=cache)
-    return App(settings, catalog, backend, gateway, router, reports, money, cache, webhook, redis)
+    return App(settings, catalog, backend, gateway, router, reports, money, cache, webhook, redis, board)
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:

@@ -18,7 +18,13 @@ from llm_gateway.settings_table import describe_settings
 _START_WITHIN_S = 30.0
 _STOP_WITHIN_S = 15.0
 _LAST_LINES = 8
-_ALWAYS = {"CACHE_ENABLED": "true", "METRICS_ENABLED": "true", "LOG_FORMAT": "json", "LOG_LEVEL": "INFO"}
+_ALWAYS = {
+    "CACHE_ENABLED": "true",
+    "METRICS_ENABLED": "true",
+    "LOG_FORMAT": "json",
+    "LOG_LEVEL": "INFO",
+    "HEALTH_PORT": "0",  # another gateway may run here
+}
 
 
 class DemoFailed(Exception):

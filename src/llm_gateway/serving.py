@@ -6,22 +6,28 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
+
+import structlog
 
 from llm_gateway import __version__
 from llm_gateway.app import App
 from llm_gateway.domain.errors import ConfigurationError
+from llm_gateway.settings import Settings
 from llm_gateway.telemetry.logs import flush_logs
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from llm_gateway.surfaces.bounded_connection import BoundedConnection
     from llm_gateway.surfaces.under_way import UnderWay
 
 _LEAVE_S = 2  # for the connections that are left when it stops
 _LAST_BYTES_S = 0.05
 _QUIET_S = 0.3
+_PULSE_S = 0.25
 _BACKLOG = 2048
 _COLLECT_AFTER = (5_000, 5, 20)  # few rounds, and short ones with a thousand calls under way; see warm_up
 _MANY_FILES = 65_536  # each call has one connection to its caller and one to Bedrock; shells often allow 1,024 in all
@@ -120,6 +126,33 @@ def allow_many_connections() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def open_health_port(settings: Settings, host: str) -> socket.socket | None:
+    """Where health is told beside the site; ``None`` where it is not.
+
+    Raises:
+        ConfigurationError: the port was asked for, and is taken.
+    """
+    port = settings.health_port
+    if port == 0:
+        return None
+    try:
+        return listen(host, port)
+    except ConfigurationError as refused:
+        if "health_port" in settings.model_fields_set:
+            raise ConfigurationError(
+                f"HEALTH_PORT={port}: cannot listen there ({refused.__cause__}); name another, or 0 for none"
+            ) from refused
+        structlog.get_logger().info("health_port_taken", port=port, mend="HEALTH_PORT names another, or 0 for none")
+        return None
+
+
+async def show_pulse(app: App) -> None:
+    """Shows again and again that the event loop runs."""
+    while True:
+        app.show()
+        await asyncio.sleep(_PULSE_S)
+
+
 async def warm_up(app: App) -> None:
     """What the first call would wait for; then what was loaded leaves the rounds of the garbage collector.
 
@@ -149,8 +182,6 @@ async def _became_quiet(app: App, site: "UnderWay", within_s: float) -> bool:
 
 def _tell_where(app: App, host: str, bound: socket.socket) -> None:
     """Also where the log is set to hide it: nobody else knows the port of ``--port 0``."""
-    import structlog
-
     shown = f"http://[{host}]" if ":" in host else f"http://{host}"
     address = f"{shown}:{bound.getsockname()[1]}"
     structlog.get_logger().info("listening", mcp=f"{address}/mcp", sse=f"{address}/sse", version=__version__)
@@ -168,6 +199,20 @@ def _connections(app: App) -> "type[BoundedConnection]":
         write_s=settings.slow_reader_timeout,
     )
     return connections_within(limits)
+
+
+def _config(app: App, site: "UnderWay") -> "uvicorn.Config":
+    import uvicorn
+
+    return uvicorn.Config(
+        site,
+        http=_connections(app),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_LEAVE_S,
+        backlog=_BACKLOG,
+    )
 
 
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
@@ -193,6 +238,7 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
                 loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(app.gateway.end_calls())))
             else:
                 app.gateway.drain()
+                app.show()
                 loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self._stop_when_idle(sig))))
 
         async def _stop_when_idle(self, sig: int) -> None:
@@ -204,22 +250,14 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
             await super().startup(sockets)
             _tell_where(app, host, bound)
 
-    config = uvicorn.Config(
-        site,
-        http=_connections(app),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_LEAVE_S,
-        backlog=_BACKLOG,
-    )
     allow_many_connections()
-    warming = asyncio.create_task(warm_up(app))
+    beside = [asyncio.create_task(work) for work in (warm_up(app), show_pulse(app))]
     app.start()
     try:
-        await Site(config).serve(sockets=[bound])
+        await Site(_config(app, site)).serve(sockets=[bound])
     finally:
-        warming.cancel()
+        for task in beside:
+            task.cancel()
         await app.aclose()
 
 
@@ -235,7 +273,13 @@ def run_http(app: App, host: str, bound: socket.socket) -> None:
         from uvloop import new_event_loop
     except ImportError:  # not made for every platform
         new_event_loop = None
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    from llm_gateway.health_port import HealthPort
+
+    health = open_health_port(app.settings, host)
+    with (
+        HealthPort(health, app.board.standings) if health is not None else nullcontext(),
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
+    ):
         runner.run(serve_http(app, host, bound))
 
 

@@ -93,6 +93,13 @@ class Settings(BaseSettings):
     )
     llm_gateway_host: str = Field("127.0.0.1", description="What --host is when not given.")
     llm_gateway_port: int = Field(8080, ge=0, le=65535, description="What --port is when not given.")
+    health_port: int = Field(
+        8001,
+        ge=0,
+        le=65535,
+        description="Port of the same host where health is told also while the gateway is busy; 0: none. Where the "
+        "default is taken, the gateway goes on without.",
+    )
     max_concurrent_requests: int = Field(
         1000,
         ge=1,

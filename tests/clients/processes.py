@@ -31,6 +31,7 @@ def environment(sandbox_url: str, **more: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "HEALTH_PORT": "0",
         **more,
     }
 
