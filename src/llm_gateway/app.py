@@ -25,7 +25,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.redis_link import open_redis
 from llm_gateway.reports import Reports
-from llm_gateway.route_desk import read_file
+from llm_gateway.route_desk import RouteDesk, read_file
 from llm_gateway.routing.router import Router
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Metrics
@@ -52,6 +52,7 @@ class App:
     backend: BedrockBackend
     gateway: Gateway
     router: Router
+    routes: RouteDesk
     reports: Reports
     money: MoneyRooms
     cache: "AnswerCache"
@@ -62,11 +63,13 @@ class App:
     def start(self) -> None:
         """Begins what goes on beside the requests. In a running loop."""
         self.money.start()
+        self.routes.start()
         if self.redis is not None:
             self.redis.start()
 
     async def aclose(self) -> None:
         """Ends what is under way, writes what waits, closes everything."""
+        await self.routes.aclose()
         await self.gateway.aclose()
         await self.money.aclose()
         await self.cache.aclose()
@@ -113,6 +116,7 @@ class App:
             desk=self._desk(),
             master_key=master.get_secret_value() if master is not None else None,
             degraded=self.degraded,
+            routes=self.routes,
         )
 
     def _desk(self) -> Administration | None:
@@ -141,8 +145,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     """Builds everything; nothing is sent, opened or listened to yet. ``fetcher`` takes the place of the settings' own.
 
     Raises:
-        ConfigurationError: the file of models, or the address of the webhook, is wrong, or a package is missing that a
-            setting needs.
+        ConfigurationError: the gateway file, the file of models or the address of the webhook is wrong, or a package
+            is missing that a setting needs.
     """
     catalog = load_catalog(settings.models_file)
     region = settings.aws_region
@@ -160,8 +164,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     cache = open_cache(settings, redis)
     webhook = _create_webhook(settings)
     money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis)
-    routes = read_file(settings, catalog)
-    router = Router(resolve, table=routes.table, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
+    file = read_file(settings, catalog)
+    router = Router(resolve, table=file.table, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
     gateway = Gateway(
         ways=router,
         backend=backend,
@@ -179,7 +183,8 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         observers=observers,
     )
     reports = Reports(models=catalog, metrics=metrics, cache=cache)
-    return App(settings, catalog, backend, gateway, router, reports, money, cache, webhook, redis, board)
+    desk = RouteDesk(router, settings, catalog, file)
+    return App(settings, catalog, backend, gateway, router, desk, reports, money, cache, webhook, redis, board)
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:

@@ -195,10 +195,14 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
 
 
 def _why_not_strategy(name: str) -> str | None:
-    from importlib.metadata import entry_points
-
     from llm_gateway.gateway_file.problems import closest, short
+    from llm_gateway.routing.strategies import known
 
-    ours = ("ordered", "weighted", "least-busy", "usage", "latency", "cheapest", "sticky")
-    names = [*ours, *sorted(entry_points(group="llm_gateway.strategies").names)]
-    return None if name in names else f"there is no strategy {short(name)!r}{closest(name, names)}"
+    names = known.names()
+    if name not in names:
+        return f"there is no strategy {short(name)!r}{closest(name, names)}"
+    try:
+        known.strategy(name)
+    except Exception as fault:  # noqa: BLE001 - whatever the package raises that brings it
+        return f"the strategy {short(name)!r} cannot be loaded ({type(fault).__name__}: {short(str(fault))})"
+    return None

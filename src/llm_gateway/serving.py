@@ -50,6 +50,7 @@ async def serve_stdio(app: App) -> None:
     told: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
     _listen_for_the_end(told)
     app.start()
+    listen_for_reload(app)
     serving = asyncio.ensure_future(app.mcp_server().run_async("stdio", show_banner=False))
     try:
         await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
@@ -80,6 +81,14 @@ def _listen_for_the_end(told: asyncio.Future[signal.Signals]) -> None:
     with suppress(NotImplementedError):  # Windows: there Ctrl-C stops the process by itself
         for number in _EXIT_CODES:
             asyncio.get_running_loop().add_signal_handler(number, tell, number)
+
+
+def listen_for_reload(app: App) -> None:
+    """SIGHUP reads the gateway file anew; without a file it ends the process, as ever. In a running loop."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and app.routes.has_file:
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(hangup, app.routes.hear_signal)
 
 
 def refuse_open_doors(app: App, host: str) -> None:
@@ -253,6 +262,7 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
     allow_many_connections()
     beside = [asyncio.create_task(work) for work in (warm_up(app), show_pulse(app))]
     app.start()
+    listen_for_reload(app)
     try:
         await Site(_config(app, site)).serve(sockets=[bound])
     finally:
