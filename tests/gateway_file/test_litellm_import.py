@@ -203,7 +203,7 @@ def test_everything_is_carried_over_or_named(
         ),
         "model_list[0].model_info (base_model, input_cost_per_token)",
         "model_list[0].litellm_params: aws_access_key_id is not the same for all",
-        "model_list[1].litellm_params.tpm: must be a whole number, at least 1",
+        "model_list[1].litellm_params.tpm: must be a whole number from 1 to 1000000000; left out",
         "model_list[2].litellm_params.model: invoke/",
         "model_list[3].litellm_params.model: openai/gpt-4o is no model of Bedrock",
         "model_list[4].litellm_params.model: a pattern is not needed",

@@ -297,6 +297,30 @@ routes: {r: {targets: [{model: nova-pro, tpm: "${HIDDEN}", region: os.environ/HI
     assert not any("hush" in line for line in told), told
 
 
+def test_a_strategy_of_an_installed_package_may_be_named(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "installed"
+    (package / "theirs-1.dist-info").mkdir(parents=True)
+    (package / "theirs-1.dist-info" / "METADATA").write_text("Name: theirs\nVersion: 1\n", encoding="utf-8")
+    (package / "theirs-1.dist-info" / "entry_points.txt").write_text(
+        "[llm_gateway.strategies]\nreversed = theirs_strategies:backwards\nbroken = theirs_strategies:missing\n",
+        encoding="utf-8",
+    )
+    (package / "theirs_strategies.py").write_text(
+        "def backwards(snapshot):\n    return range(len(snapshot.targets))[::-1]\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(package))
+    text = "routes: {r: {targets: [nova-pro, nova-lite], strategy: reversed}}\n"
+    assert read(write(text)).routes["r"].strategy == "reversed"
+    (line,) = lines_of(write(text.replace("reversed", "broken")))
+    assert line.startswith(
+        "gateway.yaml:1: routes.r.strategy: the strategy 'broken' cannot be loaded (AttributeError: "
+    )
+    (line,) = lines_of(write(text.replace("reversed", "reverse")))
+    assert line.endswith("there is no strategy 'reverse'; closest: reversed")
+
+
 def test_a_file_that_is_wrong_is_a_configuration_error() -> None:
     assert issubclass(GatewayFileError, ConfigurationError)
 

@@ -128,8 +128,8 @@ class _Reading:
 
     def _place(self, shape: TargetShape, path: Path) -> Place:
         account = None
-        if shape.account is not None:
-            account = self._accounts.get(shape.account)
+        if shape.account is not None:  # one that is told and not sound is another place all the same
+            account = self._accounts.get(shape.account) or Account(name=shape.account, role_arn="")
             if shape.account not in self._parts.told_accounts:
                 known = list(self._parts.told_accounts)
                 mend = closest(shape.account, known) if known else "; name it under accounts"

@@ -8,7 +8,7 @@ from llm_gateway.gateway_file.problems import refusal
 from llm_gateway.litellm_import.draft import Draft, RouteDraft, TargetDraft, Value
 from llm_gateway.litellm_import.entries import Known, carry_entries
 from llm_gateway.litellm_import.sections import carry_redis, carry_sections
-from llm_gateway.litellm_import.words import a_number, a_text, mapping, names
+from llm_gateway.litellm_import.words import a_number, a_text, larger, mapping, names
 
 _SIGNS = ("model_list", "router_settings", "general_settings", "litellm_settings")
 _FALLBACKS: Mapping[str, str] = {"fallbacks": "fallbacks", "context_window_fallbacks": "context_fallbacks"}
@@ -42,7 +42,7 @@ def converted(document: Document, known: Known) -> Draft:
         given = mapping(values.get(section))
         for key, ours in _FALLBACKS.items():
             _carry_fallbacks(given.get(key), f"{section}.{key}", ours, draft, known)
-        usual = names(given.get("default_fallbacks"))
+        usual = given.get("default_fallbacks")
         _add_fallbacks(draft.defaults, "fallbacks", usual, f"{section}.default_fallbacks", draft, known)
     _leave_room_for_stand_ins(draft)
     for route in draft.routes.values():
@@ -61,7 +61,9 @@ def _carry_parallel(router: Mapping[str, object], draft: Draft) -> None:
 
 
 def _carry_aliases(given: object, draft: Draft) -> None:
-    for alias, group in mapping(given).items():
+    if given is not None and not isinstance(given, dict):
+        draft.note("router_settings.model_group_alias", "must be a mapping; left out")
+    for alias, group in mapping(cast("object", given)).items():
         where = f"router_settings.model_group_alias.{alias}"
         name = a_text(group) or a_text(mapping(group).get("model"))
         route = draft.routes.get(name or "")
@@ -77,9 +79,13 @@ def _carry_aliases(given: object, draft: Draft) -> None:
 
 
 def _carry_fallbacks(given: object, where: str, ours: str, draft: Draft, known: Known) -> None:
+    if given is not None and not isinstance(given, list):
+        draft.note(where, "must be a list of mappings, such as [{a: [b]}]; left out")
     items = cast("list[object]", given) if isinstance(given, list) else []
     for item in items:
-        for name, stand_ins in mapping(item).items():
+        if not isinstance(item, dict):
+            draft.note(where, "must be a list of mappings, such as [{a: [b]}]; what is none is left out")
+        for name, stand_ins in mapping(cast("object", item)).items():
             route = draft.routes.get(name)
             if name == "*":
                 _add_fallbacks(draft.defaults, ours, stand_ins, where, draft, known)
@@ -93,7 +99,7 @@ def _add_fallbacks(
     into: dict[str, Value], key: str, given: object, where: str, draft: Draft, known: Known, own: str | None = None
 ) -> None:
     wanted = names(given)
-    if isinstance(given, list) and len(wanted) < len(cast("list[object]", given)):
+    if given is not None and (not isinstance(given, list) or len(wanted) < len(cast("list[object]", given))):
         draft.note(where, "a stand-in is a name here, without parameters of its own; left out")
     found = cast("list[str]", into.get(key, []))
     for name in wanted:
@@ -160,9 +166,9 @@ def _tell_shared_quotas(draft: Draft) -> None:
             if held is target:
                 continue
             for key in ("tpm", "rpm", "max_concurrent"):
-                numbers = [each.values[key] for each in (held, target) if isinstance(each.values.get(key), int)]
-                if numbers:
-                    held.values[key] = target.values[key] = max(cast("list[int]", numbers))
+                limits = [each.values[key] for each in (held, target) if key in each.values]
+                if limits:
+                    held.values[key] = target.values[key] = larger(limits)
             if held.where != target.where:
                 draft.note(
                     f"{held.where}, {target.where}",

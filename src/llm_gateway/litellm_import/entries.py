@@ -9,10 +9,12 @@ from llm_gateway.litellm_import.draft import Draft, RouteDraft, TargetDraft, Val
 from llm_gateway.litellm_import.words import (
     DEPLOYMENT_NOTES,
     FOR_ALL_CALLS,
+    LONGEST_S,
     UNKNOWN,
     a_number,
     a_text,
     is_reference,
+    larger,
     mapping,
     without_references,
 )
@@ -138,9 +140,11 @@ def _carry_params(
     if (weight := a_number(params.get("weight"), f"{where}.weight", draft, least=0)) is not None:
         target.values["weight"] = weight
     order = a_number(params.get("order"), f"{where}.order", draft, least=-1_000_000, whole=True)
-    target.order = None if order is None else int(order)
+    if isinstance(order, str):
+        draft.note(f"{where}.order", "cannot be looked up; left out, put the targets in their order")
+    target.order = int(order) if isinstance(order, int | float) else None
     for key, ours in _OF_A_ROUTE.items():
-        if (seconds := a_number(params.get(key), f"{where}.{key}", draft, least=0.001)) is not None:
+        if (seconds := a_number(params.get(key), f"{where}.{key}", draft, least=0.001, most=LONGEST_S)) is not None:
             draft.offer(route.values, ours, seconds, f"{where}.{key}")
             draft.note(f"{where}.{key}", FOR_ALL_CALLS if key == "timeout" else "is the whole route's here")
     for key, setting in _CREDENTIALS.items():
@@ -185,10 +189,10 @@ def _join(target: TargetDraft, route: RouteDraft, draft: Draft) -> None:
     for key in ("tpm", "rpm", "max_concurrent"):
         numbers = [each.values[key] for each in (twin, target) if key in each.values]
         if numbers:
-            twin.values[key] = max(cast("list[int]", numbers))
-    if "weight" in twin.values or "weight" in target.values:
-        weights = [cast("float", each.values.get("weight", 1)) for each in (twin, target)]
-        twin.values["weight"] = sum(weights)
+            twin.values[key] = larger(numbers)
+    weights = [each.values.get("weight", 1) for each in (twin, target)]
+    if weights != [1, 1] and all(isinstance(weight, int | float) for weight in weights):
+        twin.values["weight"] = sum(cast("list[float]", weights))
 
 
 def _carry_credentials(shared: Mapping[str, Mapping[str, str]], asked: int, draft: Draft) -> None:

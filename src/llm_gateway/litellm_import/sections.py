@@ -8,6 +8,7 @@ from llm_gateway.litellm_import.draft import Draft
 from llm_gateway.litellm_import.section_notes import GENERAL_NOTES, LITELLM_NOTES, ROUTER_NOTES, TOP_NOTES
 from llm_gateway.litellm_import.words import (
     FOR_ALL_CALLS,
+    LONGEST_S,
     UNKNOWN,
     a_flag,
     a_number,
@@ -56,7 +57,7 @@ def carry_sections(values: Mapping[str, object], draft: Draft) -> None:
             where = f"{section}.{key}"
             if key in carried:
                 carried[key](value, where, draft)
-            elif key not in _ELSEWHERE:
+            elif key not in _ELSEWHERE[section]:
                 draft.note(where, notes.get(key, UNKNOWN))
     _carry_variables(mapping(values.get("environment_variables")), draft)
     known = {"model_list", "environment_variables", *[section for section, _, _ in sections]}
@@ -68,7 +69,7 @@ def carry_sections(values: Mapping[str, object], draft: Draft) -> None:
 
 def _seconds(key: str) -> Carry:
     def carry(value: object, where: str, draft: Draft) -> None:
-        if (seconds := a_number(value, where, draft, least=0.001)) is not None:
+        if (seconds := a_number(value, where, draft, least=0.001, most=LONGEST_S)) is not None:
             draft.offer(draft.defaults, key, seconds, where)
             if key == "timeout":
                 draft.note(where, FOR_ALL_CALLS)
@@ -135,14 +136,14 @@ def _carry_retries(value: object, where: str, draft: Draft) -> None:
 
 
 def _carry_fails(value: object, where: str, draft: Draft) -> None:
-    fails = a_number(value, where, draft, least=0, whole=True)
+    fails = a_number(value, where, draft, least=0, most=10_000, whole=True)
     if fails is not None:
         draft.offer(draft.defaults, "allowed_fails", fails if isinstance(fails, str) else max(int(fails), 1), where)
         draft.note(where, _MORE_FAILS)
 
 
 def _carry_megabytes(value: object, where: str, draft: Draft) -> None:
-    size = a_number(value, where, draft, least=0.001)
+    size = a_number(value, where, draft, least=0.001, most=1_000)
     if isinstance(size, int | float):
         draft.settings["max_body_bytes"] = str(int(size * 1_048_576))
 
@@ -238,15 +239,14 @@ _LITELLM: Mapping[str, Carry] = {
     "cache_params": _carry_cache_params,
     "turn_off_message_logging": _flag("log_prompts", "false", None),
 }
-_ELSEWHERE = frozenset(
-    [
-        *(
-            "fallbacks",
-            "context_window_fallbacks",
-            "default_fallbacks",
-            "model_group_alias",
-            "default_max_parallel_requests",
-        ),
-        *("redis_host", "redis_port", "redis_password", "redis_ssl"),
-    ]
-)
+_FALLBACKS = ("fallbacks", "context_window_fallbacks", "default_fallbacks")
+_ELSEWHERE: Mapping[str, frozenset[str]] = {
+    "router_settings": frozenset(
+        [
+            *(*_FALLBACKS, "model_group_alias", "default_max_parallel_requests"),
+            *("redis_host", "redis_port", "redis_password", "redis_ssl"),
+        ]
+    ),
+    "general_settings": frozenset(),
+    "litellm_settings": frozenset(_FALLBACKS),
+}

@@ -6,8 +6,10 @@ from math import isfinite
 from typing import cast
 
 from llm_gateway.gateway_file.plain_values import plain_value
-from llm_gateway.litellm_import.draft import Draft
+from llm_gateway.litellm_import.draft import Draft, Value
 
+MOST = 1_000_000_000
+LONGEST_S = 86_400
 UNKNOWN = "is not known to this import; left out"
 _REFERENCE = re.compile(r"os\.environ/([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -73,20 +75,29 @@ def without_references(text: str) -> str:
     return text.replace("${", "$${")
 
 
-def a_number(value: object, where: str, draft: Draft, *, least: float, whole: bool = False) -> int | float | str | None:
-    """A number, or a reference to one; what is none is told."""
+def a_number(
+    value: object, where: str, draft: Draft, *, least: float, most: float = MOST, whole: bool = False
+) -> int | float | str | None:
+    """A number within bounds, or a reference to one; what is none is told."""
     if value is None:
         return None
     if isinstance(value, str):
         if is_reference(value):
             return value
         value = plain_value(value.strip())
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < least:
-        draft.note(where, f"must be a {'whole ' if whole else ''}number, at least {least:g}; left out")
-        return None
-    if whole:
-        return int(value)
-    return int(value) if float(value).is_integer() else value
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and least <= value <= most:
+        if value == int(value):
+            return int(value)
+        if not whole:
+            return value
+    draft.note(where, f"must be a {'whole ' if whole else ''}number from {least:g} to {most:.0f}; left out")
+    return None
+
+
+def larger(values: list[Value]) -> Value:
+    """The larger of limits; a reference cannot be compared, and the first stays."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    return max(numbers) if len(numbers) == len(values) else values[0]
 
 
 def a_flag(value: object) -> bool | None:
