@@ -6,6 +6,7 @@ from typing import Literal
 
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.requests import ResolvedModel
+from llm_gateway.domain.routes import HERE, Place
 
 EmbedPurpose = Literal["search_document", "search_query", "classification", "clustering"]
 
@@ -23,10 +24,12 @@ class EmbedRequest:
 
 @dataclass(frozen=True, slots=True)
 class EmbedCall:
-    """A request bound to the one model that is asked."""
+    """A request bound to the one model that is asked, and to its place."""
 
     request: EmbedRequest
     model: ResolvedModel
+    place: Place = HERE
+    session_tags: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ OPERATIONS = {
     "invoke-with-response-stream": "InvokeModelWithResponseStream",
 }
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
+_SCOPE = re.compile(r"Credential=[^/,\s]+/[^/,\s]*/([a-z0-9-]+)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,12 @@ def credential_of(authorization: str | None) -> str | None:
         return "bearer"
     found = _CREDENTIAL.search(authorization)
     return found.group(1) if found and authorization.startswith("AWS4-HMAC-SHA256") else None
+
+
+def region_of(authorization: str | None) -> str | None:
+    """The region that a SigV4 signature is for; an API key names none."""
+    found = _SCOPE.search(authorization or "")
+    return found.group(1) if found else None
 
 
 def check_credential(authorization: str | None) -> None:

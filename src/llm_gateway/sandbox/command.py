@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latency-ms", type=float, default=0, metavar="MS", help="wait before every answer")
     parser.add_argument("--delta-delay-ms", type=float, default=0, metavar="MS", help="wait between stream events")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other answers (default: %(default)s)")
+    parser.add_argument("--external-id", metavar="ID", help="what AssumeRole must bring (default: anything goes)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
             replay=args.replay,
             script=Script.read(args.script.read_bytes()) if args.script else None,
             seed=args.seed,
+            external_id=args.external_id,
             latency_ms=args.latency_ms,
             delta_delay_ms=args.delta_delay_ms,
         )
@@ -57,6 +59,7 @@ llm-gateway sandbox: an Amazon Bedrock endpoint on your own machine. It is no mo
 
   address   {url}
   use it    export AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url} AWS_ENDPOINT_URL_BEDROCK={url}
+            export AWS_ENDPOINT_URL_STS={url}
             export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_REGION=us-east-1
             (any AWS SDK; the credentials may be any words, nothing leaves this machine)
   try       a prompt with [[fault:throttle]], or the model id sandbox.fault-stall

@@ -17,7 +17,8 @@ STOPPED = "sandbox_stopped"
 class RequestRecord:
     """One request. `outcome` is `open`, `completed` (also for a plain refusal), `aborted_by_client`,
     `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None as long as no head was
-    sent; `body` is None when it was not read or no JSON object; `credential` is the access key id, or `bearer`.
+    sent; `body` is None when it was not read or no JSON object; `credential` is the access key id, or `bearer`;
+    `region` is the one that was signed for; `role` is the ARN of an assumed role, with its session and its `tags`.
     """
 
     number: int
@@ -30,6 +31,9 @@ class RequestRecord:
     fault: str | None = None
     status: int | None = None
     outcome: str = OPEN
+    region: str | None = None
+    role: str | None = None
+    tags: dict[str, str] | None = None
 
     @property
     def open_now(self) -> bool:
@@ -55,11 +59,13 @@ class RequestLog:
     def open_now(self) -> int:
         return sum(record.open_now for record in self._records.values())
 
-    def open(self, *, operation: str, model_id: str, credential: str | None, request_id: str) -> int:
+    def open(
+        self, *, operation: str, model_id: str, credential: str | None, request_id: str, region: str | None = None
+    ) -> int:
         """Notes an arrival; the number it gives names the record in `note`."""
         self._last_number += 1
         self._records[self._last_number] = RequestRecord(
-            self._last_number, self._now(), operation, model_id, credential, request_id
+            self._last_number, self._now(), operation, model_id, credential, request_id, region=region
         )
         while len(self._records) > self._size:
             self._records.popitem(last=False)
@@ -74,6 +80,8 @@ class RequestLog:
         status: int | None = None,
         outcome: str | None = None,
         request_id: str | None = None,
+        role: str | None = None,
+        tags: dict[str, str] | None = None,
     ) -> None:
         """Adds what has become known; a record that was cleared meanwhile is left alone."""
         record = self._records.get(number)
@@ -85,6 +93,8 @@ class RequestLog:
                 status=status or record.status,
                 outcome=outcome or record.outcome,
                 request_id=request_id or record.request_id,
+                role=role or record.role,
+                tags=record.tags if tags is None else tags,
             )
 
     def close(self, number: int) -> None:

@@ -9,6 +9,7 @@ from llm_gateway.sandbox.log import RequestRecord
 from llm_gateway.sandbox.plays import Play, refusal_play, whole
 from llm_gateway.sandbox.refusals import Refused
 from llm_gateway.sandbox.script import BadScript, Script
+from llm_gateway.sandbox.sts import RoleRecord
 from llm_gateway.sandbox.wire_json import Json, dump
 
 
@@ -20,6 +21,9 @@ class Steered(Protocol):
 
     @property
     def log(self) -> list[RequestRecord]: ...
+
+    @property
+    def roles(self) -> list[RoleRecord]: ...
 
     @property
     def open_now(self) -> int: ...
@@ -44,7 +48,8 @@ def page(method: str, raw_path: str, raw: bytes, sandbox: Steered) -> Play:
             return whole(dump({"status": "ok", "open_now": sandbox.open_now}))
         case "GET", "/_sandbox/log":
             requests = [record.as_json() for record in sandbox.log]
-            return whole(dump({"open_now": sandbox.open_now, "requests": requests}))
+            roles = [role.as_json() for role in sandbox.roles]
+            return whole(dump({"open_now": sandbox.open_now, "requests": requests, "roles": roles}))
         case "POST", "/_sandbox/script":
             return _take_script(raw, sandbox)
         case "POST", "/_sandbox/reset":
@@ -58,9 +63,9 @@ def about(url: str) -> Json:
     return {
         "service": "llm-gateway sandbox",
         "what": "An Amazon Bedrock endpoint on your own machine. It is no model: its answers are made up.",
-        "use": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url, "AWS_ENDPOINT_URL_BEDROCK": url},
+        "use": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url, "AWS_ENDPOINT_URL_BEDROCK": url, "AWS_ENDPOINT_URL_STS": url},
         "operations": [*OPERATIONS.values(), "ListFoundationModels", "GetFoundationModel", "ListInferenceProfiles",
-                       "GetInferenceProfile"],
+                       "GetInferenceProfile", "AssumeRole"],
         "control": ["GET /health", "GET /_sandbox/log", "POST /_sandbox/script", "POST /_sandbox/reset"],
         "markers": {
             "Say: TEXT": "answers TEXT",

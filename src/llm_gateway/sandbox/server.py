@@ -16,13 +16,14 @@ from aiohttp import web
 from llm_gateway.sandbox import pages
 from llm_gateway.sandbox import replay as recordings
 from llm_gateway.sandbox.answers import Composer
-from llm_gateway.sandbox.asked import Asked, check_credential, credential_of, read_body, read_path
+from llm_gateway.sandbox.asked import Asked, check_credential, credential_of, read_body, read_path, region_of
 from llm_gateway.sandbox.log import ABORTED_BY_CLIENT, COMPLETED, STOPPED, RequestLog, RequestRecord
 from llm_gateway.sandbox.plays import Play, refusal_play
 from llm_gateway.sandbox.refusals import Refused
 from llm_gateway.sandbox.runtime import Runtime
 from llm_gateway.sandbox.script import Script, ScriptPlayer
 from llm_gateway.sandbox.stage import Stage
+from llm_gateway.sandbox.sts import RoleRecord, Sts
 
 _LARGEST_BODY = 64 * 1024 * 1024
 _BACKLOG = 4096
@@ -33,7 +34,8 @@ class Sandbox:
     """Serves from `async with` until its end.
 
     `replay` is a folder of recorded exchanges, which then are the only answers; `latency_ms` is waited before every
-    answer, `delta_delay_ms` between the events of a stream; another `seed` gives other words.
+    answer, `delta_delay_ms` between the events of a stream; another `seed` gives other words. `external_id` is what
+    AssumeRole must bring.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Sandbox:
         latency_ms: float = 0,
         delta_delay_ms: float = 0,
         log_size: int = 10_000,
+        external_id: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Raises ValueError when `replay` holds no recordings."""
@@ -60,6 +63,7 @@ class Sandbox:
             clock,
         )
         self._log = RequestLog(log_size)
+        self._sts = Sts(external_id)
         self._stopping = False
         self._runner: web.AppRunner | None = None
 
@@ -76,6 +80,15 @@ class Sandbox:
         return self._log.records
 
     @property
+    def roles(self) -> list[RoleRecord]:
+        """Every AssumeRole, granted or not, in the order of arrival."""
+        return list(self._sts.log)
+
+    def end_sessions(self) -> None:
+        """All credentials of assumed roles end now."""
+        self._sts.end_sessions()
+
+    @property
     def open_now(self) -> int:
         """How many calls have not ended yet."""
         return self._log.open_now
@@ -90,6 +103,7 @@ class Sandbox:
     def reset(self) -> None:
         """Forgets the log, the script and the prompt cache, and begins the recordings anew."""
         self._log.clear()
+        self._sts.log.clear()
         self.set_script(None)
         self._runtime.composer.prompt_cache.clear()
         if self._runtime.recordings is not None:
@@ -138,6 +152,7 @@ class Sandbox:
             model_id=model_id,
             credential=credential_of(request.headers.get("authorization")),
             request_id=request_id,
+            region=region_of(request.headers.get("authorization")),
         )
         try:
             play = await self._play(request, number, operation, model_id)
@@ -159,6 +174,9 @@ class Sandbox:
         raw = await request.read()
         try:
             check_credential(request.headers.get("authorization"))
+            role = self._role(request)
+            if role is not None:
+                self._log.note(number, role=role.session_arn, tags=role.tags)
             asked = Asked(operation, model_id, read_body(raw))
             self._log.note(number, body=asked.body)
             chosen, scripted = self._runtime.cue(asked)
@@ -168,7 +186,16 @@ class Sandbox:
         except Refused as refused:
             return refusal_play(refused.refusal)
 
+    def _role(self, request: web.Request) -> RoleRecord | None:
+        """Whose temporary credentials these are. Raises Refused."""
+        token = request.headers.get("x-amz-security-token")
+        return self._sts.session(credential_of(request.headers.get("authorization")), token)
+
     async def _page(self, request: web.Request) -> Play:
+        if request.method == "POST" and request.raw_path.partition("?")[0] == "/":
+            return self._sts.answer(
+                (await request.read()).decode("utf-8", "replace"), request.headers.get("authorization")
+            )
         if pages.is_control_plane(request.raw_path):
             try:
                 check_credential(request.headers.get("authorization"))

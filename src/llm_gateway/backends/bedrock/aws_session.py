@@ -44,6 +44,10 @@ class AwsSession:
         self._session: Any = botocore.session.Session(profile=wish.profile)
         self._credentials: Any = None
 
+    def anew(self) -> "AwsSession":
+        """Another look at everything, after AWS refused what this one found."""
+        return AwsSession(self._wish)
+
     def ends_within(self, seconds: float) -> bool:
         """Whether the credentials end that soon. From memory, fit for the event loop."""
         needed = getattr(self._credentials, "refresh_needed", None)

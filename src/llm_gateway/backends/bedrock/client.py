@@ -14,21 +14,25 @@ from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.embeddings import EmbedCall, Embeddings
 from llm_gateway.domain.errors import BackendUnavailable
 from llm_gateway.domain.requests import ModelCall
+from llm_gateway.domain.routes import HERE
 
 if TYPE_CHECKING:
     from llm_gateway.backends.bedrock.exchange import Exchange
+    from llm_gateway.backends.bedrock.places import Places
     from llm_gateway.backends.bedrock.wire import Wire
 
 DEFAULT_MAX_CONNECTIONS = 2_048
 _DEFAULT_TIMEOUTS = Timeouts()
-_LOADED_LATE = ("llm_gateway.backends.bedrock.exchange", "llm_gateway.backends.bedrock.embeddings")
+_LOADED_LATE = ("llm_gateway.backends.bedrock.places", "llm_gateway.backends.bedrock.embeddings")
 _LOADED_LATE_FOR_AWS = ("llm_gateway.backends.bedrock.aws_session",)
 
 
 class BedrockBackend:
     """Asks Bedrock over its own wire, in the running loop, without a thread per call.
 
-    Unset arguments are left to AWS's default chain (environment, profiles, SSO, roles, containers, instance metadata).
+    A call that names a place is sent there: to another region, or as a role of another account. All places share the
+    connections. Unset arguments are left to AWS's default chain (environment, profiles, SSO, roles, containers,
+    instance metadata).
     ``endpoint_url`` overrides ``AWS_ENDPOINT_URL_BEDROCK_RUNTIME``. ``clock`` is monotonic seconds, ``wall_clock``
     seconds since the epoch.
     """
@@ -61,23 +65,25 @@ class BedrockBackend:
         self._timeouts = timeouts
         self._max_connections = max_connections
         self._clock = clock
+        self._wall_clock = wall_clock
         self._wire: Wire | None = None
+        self._places: Places | None = None
         self._exchange: Exchange | None = None
         self._loading: asyncio.Future[None] | None = None
         self._closed = False
 
     async def open(self, call: ModelCall) -> AnswerStream:
         """Sends the call and returns with the first event; see :class:`~llm_gateway.backends.contract.Backend`."""
-        exchange = self._exchange or await self._opened(call)
+        exchange = (self._exchange if call.place is HERE else None) or await self._opened(call)
         return await exchange.open(call)
 
     async def embed(self, call: EmbedCall, on_paid: OnPaid) -> Embeddings:
         """Vectors by InvokeModel; see :class:`~llm_gateway.backends.contract.Embedder`."""
-        await self._opened(call)
+        exchange = await self._opened(call)
         from llm_gateway.backends.bedrock.embeddings import VectorMaker
 
         assert self._wire is not None  # noqa: S101 - opened with the exchange
-        return await VectorMaker(self._wire, self._keeper, self._timeouts).embed(call, on_paid)
+        return await VectorMaker(self._wire, exchange.keeper, self._timeouts).embed(call, on_paid)
 
     def estimate(self, call: ModelCall) -> Usage:
         """The input of a call that was given up before its first event, from its size."""
@@ -91,7 +97,7 @@ class BedrockBackend:
 
     async def count_tokens(self, call: ModelCall) -> int | None:
         """The input tokens by Bedrock's CountTokens; see :class:`~llm_gateway.backends.contract.Backend`."""
-        exchange = self._exchange or await self._opened(call)
+        exchange = (self._exchange if call.place is HERE else None) or await self._opened(call)
         return await exchange.counter.count(call)
 
     async def warm(self) -> None:
@@ -107,19 +113,21 @@ class BedrockBackend:
         self._closed = True
         if self._wire is not None:
             await self._wire.aclose()
-            self._wire = self._exchange = None
+            self._wire = self._exchange = self._places = None
 
     async def _opened(self, call: ModelCall | EmbedCall) -> "Exchange":
         await self._load()
         if self._closed:
             raise BackendUnavailable("the gateway is closing its connections", model=call.model.name)
-        if self._exchange is None:
+        if self._exchange is None or self._places is None:
             from llm_gateway.backends.bedrock.exchange import Exchange
+            from llm_gateway.backends.bedrock.places import Places
             from llm_gateway.backends.bedrock.wire import Wire
 
             self._wire = Wire(connect_s=self._timeouts.connect_s, max_connections=self._max_connections)
             self._exchange = Exchange(self._wire, self._keeper, timeouts=self._timeouts, clock=self._clock)
-        return self._exchange
+            self._places = Places(self._exchange, self._wish, clock=self._clock, wall_clock=self._wall_clock)
+        return self._exchange if call.place == HERE else self._places.exchange(call.place, call.session_tags)
 
     async def _load(self) -> None:
         """Imports in a thread, once for all who wait: aiohttp and botocore would hold up the loop for 0.3 s."""

@@ -63,16 +63,21 @@ class AccessWish:
 
 
 class AccessKeeper:
-    """Gives the access of the moment; renews it ahead of its end, in a thread, one renewal at a time."""
+    """Gives the access of the moment; renews it ahead of its end, in a thread, one renewal at a time.
+
+    ``look`` makes the session that is asked, in that thread; without it, one of the wish.
+    """
 
     def __init__(
         self,
         wish: AccessWish,
         *,
+        look: "Callable[[], AwsSession] | None" = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._wish = wish
+        self._look = look
         self._clock = clock
         self._wall_clock = wall_clock
         self._skew_s = 0.0
@@ -124,7 +129,7 @@ class AccessKeeper:
         return self._renewal
 
     async def _renew(self, fresh: bool) -> Access:
-        if self._wish.is_complete:
+        if self._look is None and self._wish.is_complete:
             access = self._by_hand()
         else:
             access, self._session = await asyncio.to_thread(self._look_up, fresh)
@@ -136,7 +141,11 @@ class AccessKeeper:
         """In a thread."""
         from llm_gateway.backends.bedrock.aws_session import AwsSession  # botocore takes 0.2 s to load
 
-        session = AwsSession(self._wish) if fresh or self._session is None else self._session
+        session = self._session
+        if session is None:
+            session = self._look() if self._look is not None else AwsSession(self._wish)
+        elif fresh:
+            session = session.anew()
         place = session.place()
         identity = session.identity()
         signer = self._signer(identity, endpoint=place.endpoint, region=place.region)

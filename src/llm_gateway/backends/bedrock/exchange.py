@@ -6,8 +6,10 @@ for aiohttp takes its time to load.
 
 import asyncio
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from typing import Self
 
 import aiohttp
 
@@ -90,13 +92,23 @@ class Exchange:
 
     def __init__(self, wire: Wire, keeper: AccessKeeper, *, timeouts: Timeouts, clock: Callable[[], float]) -> None:
         self._wire = wire
-        self._keeper = keeper
+        self.keeper = keeper
         self._timeouts = timeouts
         self._clock = clock
         self._whole_only: set[str] = set()
         self._whole_with_tools: set[str] = set()
         self._through: dict[str, str] = {}
         self.counter = TokenCounter(wire, keeper)
+
+    def elsewhere(self) -> Self:
+        """Another one over the same pool, which has learned nothing yet: a model may do there what it cannot here."""
+        return type(self)(self._wire, self.keeper, timeouts=self._timeouts, clock=self._clock)
+
+    def under(self, keeper: AccessKeeper) -> Self:
+        """This one under another access; what either learns, both know."""
+        twin = copy(self)
+        twin.keeper, twin.counter = keeper, TokenCounter(self._wire, keeper)
+        return twin
 
     async def open(self, call: ModelCall) -> Answer:
         """Sends the call; returns with its first event, or the whole answer.
@@ -153,7 +165,7 @@ class Exchange:
 
     async def _access(self, attempt: _Attempt) -> Access:
         try:
-            return await self._keeper.access()
+            return await self.keeper.access()
         except NoAccess as fault:
             raise BackendRefused(str(fault), model=attempt.asked.model, code="upstream_auth_error") from fault
 
@@ -161,7 +173,7 @@ class Exchange:
         if "ignature" in fault.message and self._clock_was_wrong(fault):
             return access
         try:
-            return await self._keeper.renewed(access)
+            return await self.keeper.renewed(access)
         except NoAccess as refusal:
             raise error_of(fault, attempt.asked) from refusal
 
@@ -170,9 +182,9 @@ class Exchange:
             server_now_s = parsedate_to_datetime(fault.date or "").timestamp()
         except ValueError:
             return False
-        if abs(server_now_s - self._keeper.signing_time_s()) < _SKEW_WORTH_MENDING_S:
+        if abs(server_now_s - self.keeper.signing_time_s()) < _SKEW_WORTH_MENDING_S:
             return False
-        self._keeper.correct_clock(server_now_s)
+        self.keeper.correct_clock(server_now_s)
         return True
 
     def _mend(self, attempt: _Attempt, access: Access, fault: Fault, patience: Patience) -> bool:
