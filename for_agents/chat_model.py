@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
@@ -82,6 +82,10 @@ class ChatBedrockGateway(BaseChatModel):
         params["ls_provider"] = "amazon_bedrock"
         params["ls_model_name"] = kwargs.get("model", self.model)
         return params
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        """The gateway holds every model's answers to a schema: LangChain's agents need no tool for it."""
+        return ModelProfile(structured_output=True)
 
     def bind_tools(
         self,

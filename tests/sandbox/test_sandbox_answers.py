@@ -127,6 +127,17 @@ async def test_a_marker_gives_the_arguments(aws):
     assert broken["output"]["message"]["content"][-1]["toolUse"]["input"] == {}
 
 
+async def test_a_model_that_must_call_something_calls_what_it_has_not_called_yet(aws):
+    config, messages, called = TOOLS | {"toolChoice": {"any": {}}}, [user({"text": "Hello"})], []
+    for _ in range(2):
+        answer = (await aws.converse(messages=messages, toolConfig=config))["output"]["message"]
+        call = answer["content"][-1]["toolUse"]
+        called.append(call["name"])
+        result = {"toolUseId": call["toolUseId"], "content": [{"text": "done"}]}
+        messages += [answer, user({"toolResult": result})]
+    assert called == ["get_weather", "get_time"]
+
+
 async def test_a_tool_loop_ends_with_words_about_the_results(aws):
     asked = user({"text": "get_weather"})
     first = await aws.converse(messages=[asked], toolConfig=TOOLS)

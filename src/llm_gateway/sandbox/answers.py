@@ -12,7 +12,7 @@ from llm_gateway.sandbox.prompt_cache import CacheCount, PromptCache, has_cache_
 from llm_gateway.sandbox.reasoning import reasoning_block, thinks
 from llm_gateway.sandbox.script import Scripted
 from llm_gateway.sandbox.tokens import CHARACTERS_PER_TOKEN, content_tokens, request_tokens
-from llm_gateway.sandbox.tool_calls import Wanted, results_told, takes_one_call, tool_use, wanted_calls
+from llm_gateway.sandbox.tool_calls import Wanted, called_so_far, results_told, takes_one_call, tool_use, wanted_calls
 from llm_gateway.sandbox.wire_json import Json, as_list, as_object, as_text, dump, objects
 from llm_gateway.sandbox.words import Dice, dice_for, last_user_text, prose, thought
 
@@ -85,7 +85,8 @@ def _said(body: Json, model: ModelId, dice: Dice, scripted: Scripted | None) -> 
 def _calls(body: Json, asked: str, results: str, scripted: Scripted | None) -> list[Wanted]:
     if scripted is not None:
         return [Wanted(name, given) for name, given in scripted.calls]
-    calls = wanted_calls(as_object(body.get("toolConfig")), asked, after_results=bool(results))
+    called = called_so_far(objects(body["messages"])) if results else ()
+    calls = wanted_calls(as_object(body.get("toolConfig")), asked, after_results=bool(results), called=called)
     return calls[:1] if takes_one_call(body) else calls
 
 

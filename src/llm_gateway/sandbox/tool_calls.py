@@ -1,10 +1,12 @@
 """Whether the sandbox calls tools, which, and with what arguments. Pure.
 
-It calls when it must (toolChoice any or tool), when the last user text names a tool, or when a marker asks for it:
-`[[tool]]` the first tool, `[[tools]]` all of them at once, `[[tool:NAME]]`, `[[tool:NAME {"city": "Paris"}]]`.
+It calls when it must (toolChoice any or tool; rather what it has not called yet), when the last user text names a tool,
+or when a marker asks for it: `[[tool]]` the first tool, `[[tools]]` all of them at once, `[[tool:NAME]]`,
+`[[tool:NAME {"city": "Paris"}]]`.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import orjson
@@ -24,8 +26,9 @@ class Wanted:
     given: Json | None = None
 
 
-def wanted_calls(config: Json, asked: str, *, after_results: bool) -> list[Wanted]:
-    """No calls is the empty list. After tool results only a forced choice or a marker calls again."""
+def wanted_calls(config: Json, asked: str, *, after_results: bool, called: Collection[str] = ()) -> list[Wanted]:
+    """No calls is the empty list. After tool results only a forced choice or a marker calls again; ``called``: what the
+    conversation has called already, which a model that must call something would not call for ever."""
     names = [as_text(spec.get("name")) for spec in _specs(config)]
     if not names:
         return []
@@ -37,7 +40,15 @@ def wanted_calls(config: Json, asked: str, *, after_results: bool) -> list[Wante
     if marked:
         return marked
     named = [] if after_results else [Wanted(name) for name in names if _names(name, asked)]
-    return named or ([Wanted(names[0])] if "any" in choice else [])
+    if named or "any" not in choice:
+        return named
+    return [Wanted(next((name for name in names if name not in called), names[0]))]
+
+
+def called_so_far(messages: list[Json]) -> set[str]:
+    """The names of the tools that the conversation has called."""
+    blocks = [block for message in messages for block in objects(message.get("content")) if "toolUse" in block]
+    return {as_text(as_object(block["toolUse"]).get("name")) for block in blocks}
 
 
 def takes_one_call(body: Json) -> bool:
