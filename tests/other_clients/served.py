@@ -26,9 +26,12 @@ def sandbox(folder: Path, *words: str) -> Iterator[str]:
 
 @contextmanager
 def gateway(bedrock: str, folder: Path) -> Iterator[str]:
-    """The address of a gateway before it, without ``/v1``. Nothing is answered from its cache."""
+    """The address of a gateway before it, without ``/v1``. Nothing is answered from its cache, and it lets each fault
+    through to its client: no second attempt, and no rest for a model that fails test after test."""
     words = ["-m", "src.server", "--transport", "http", "--port", "0"]
-    with _process(words, folder, {**_before(bedrock), "LOG_FORMAT": "json"}) as lines:
+    file = folder / "gateway.toml"
+    file.write_text("[defaults]\nattempts = 1\nallowed_fails = 10000\n")
+    with _process(words, folder, {**_before(bedrock), "LOG_FORMAT": "json", "GATEWAY_FILE": str(file)}) as lines:
         line = next(line for line in lines if '"event":"listening"' in line)
         _read_on(lines)
         yield str(json.loads(line)["mcp"]).removesuffix("/mcp")
