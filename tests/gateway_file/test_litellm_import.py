@@ -283,3 +283,21 @@ def test_what_is_no_such_configuration_is_refused(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(f"llm-gateway: {line}")
+
+
+def test_no_word_of_it_breaks_out_of_its_line(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    file, out, _ = imported(
+        """\
+model_list:
+  - {model_name: "a\\u2028b", litellm_params: {model: bedrock/amazon.nova-micro-v1:0}}
+  - {model_name: "quote\\"d", litellm_params: {model: bedrock/amazon.nova-micro-v1:0, "new\\nsettings: {}": 1}}
+general_settings: {master_key: "a\\u2028: ${b", "x\\nroutes:\\n  evil": 1}
+""",
+        write,
+        capsys,
+    )
+    assert '\nroutes:\n  "quote\\"d":\n' in out
+    settings = load_settings(gateway_file=file)
+    assert settings.admin_api_key is not None
+    assert settings.admin_api_key.get_secret_value() == "a\u2028: ${b"
+    assert list(read_file(settings.model_copy(update={"gateway_file": file})).table.routes) == ['quote"d']

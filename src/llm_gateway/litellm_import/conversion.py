@@ -146,6 +146,12 @@ def _line_up(route: RouteDraft, draft: Draft) -> None:
             )
     elif draft.defaults.get("strategy", "weighted") == "weighted" and len(targets) > 1:
         _weigh(targets)
+        if all(target.values.get("weight") == 0 for target in targets):
+            for target in targets:
+                del target.values["weight"]
+            draft.note(
+                ", ".join(target.where for target in targets), "all weights are 0; left out, so each is drawn alike"
+            )
         route.values.setdefault("strategy", "weighted")
 
 

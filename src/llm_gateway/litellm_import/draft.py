@@ -39,6 +39,10 @@ class Draft:
 
     def note(self, where: str, said: str) -> None:
         """Something is not as it was. What is said of several places is said once. Never repeats a secret."""
+        where, said = [
+            "".join(character if character.isprintable() else "?" for character in text)  # a note is a line of comment
+            for text in (where, said)
+        ]
         places = self._notes.setdefault(said, [])
         if where not in places:
             places.append(where)

@@ -71,8 +71,9 @@ def _flow(value: object) -> str:
 
 
 def _scalar(value: object) -> str:
-    if isinstance(value, str):
-        return (
-            value if _PLAIN.fullmatch(value) and isinstance(plain_value(value), str) else orjson.dumps(value).decode()
-        )
-    return str(value)
+    if not isinstance(value, str):
+        return str(value)
+    if _PLAIN.fullmatch(value) and isinstance(plain_value(value), str):
+        return value
+    quoted = orjson.dumps(value).decode()
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in quoted)  # YAML has line breaks of its own
