@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import ResolvedModel
-from llm_gateway.domain.routes import NO_ROUTES, Place, Route, RouteTable, Target
+from llm_gateway.domain.routes import NO_ROUTES, UNLIMITED, Place, Route, RouteTable, Target, TargetLimits
 from llm_gateway.routing.contract import Candidate, Plan, Snapshot, Strategy, TargetView, Trip
 from llm_gateway.routing.conversations import Conversations, conversation_of
 from llm_gateway.routing.needs import Needs
@@ -45,9 +46,11 @@ class Router:
         self._targets = Targets(share=share, clock=self._chances.clock)
         self._conversations = Conversations(clock=self._chances.clock)
         self._strategies: dict[str, Strategy] = {}
+        self._targets.limit(self._limits(table))
 
     def replace(self, table: RouteTable) -> None:
         """See :class:`~llm_gateway.routing.contract.RouteBook`."""
+        self._targets.limit(self._limits(table))
         self._table = table
 
     @property
@@ -109,6 +112,19 @@ class Router:
         if model.asked != asked or place.region is not None:
             model = ResolvedModel(asked, model.invoked_id, model.card, model.warnings, place.region)
         return Candidate(_key(model.invoked_id, place), target, model, stands_in_for)
+
+    def _limits(self, table: RouteTable) -> dict[str, TargetLimits]:
+        """The quota of every target that a route limits, for whoever asks it by its own name too."""
+        found: dict[str, TargetLimits] = {}
+        for route in table.routes.values():
+            for target in route.targets:
+                if target.limits == UNLIMITED:
+                    continue
+                try:
+                    found[self._candidate(target, target.model).key] = target.limits
+                except GatewayError:
+                    continue  # the model is no more: whoever asks the route is told
+        return found
 
     def _stand_ins(
         self, table: RouteTable, asked: str, fallbacks: Sequence[str], larger: Sequence[str]

@@ -1,7 +1,7 @@
 """What is known of each target: its breaker, its quota, who is there, and how soon it speaks."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from llm_gateway.domain.remedies import Remedy
 from llm_gateway.domain.routes import Policy, TargetLimits
@@ -76,6 +76,11 @@ class Targets:
         self._share = share
         self._clock = clock
         self._states: dict[str, TargetState] = {}
+        self._limits: Mapping[str, TargetLimits] = {}
+
+    def limit(self, limits: Mapping[str, TargetLimits]) -> None:
+        """The quotas in force from now on, by key; one that stays as it is keeps its level."""
+        self._limits = limits
 
     def of(self, candidate: Candidate) -> TargetState:
         """What is known of a candidate's target, by the limits that it has now."""
@@ -84,7 +89,7 @@ class Targets:
             if len(self._states) >= _MOST:
                 self._forget_idle()
             state = self._states[candidate.key] = TargetState(candidate.key, self._clock)
-        limits = candidate.target.limits
+        limits = self._limits.get(candidate.key, candidate.target.limits)
         if state.quota is None or state.quota.limits != limits:
             self._limit(state, candidate, limits)
         return state
