@@ -13,7 +13,7 @@ from statistics import median
 import orjson
 import uvloop
 
-from benchmarks import over_http, over_money, over_rows, over_v1, stdio
+from benchmarks import agents, over_http, over_money, over_rows, over_v1, stdio
 from benchmarks.machine import describe
 from benchmarks.plan import FULL, QUICK, TINY, Line, Plan
 from benchmarks.processes import ROOT, child_environment, mock
@@ -41,6 +41,7 @@ async def over_the_wires(plan: Plan, mock_port: int, slow_port: int) -> list[Lin
     """Everything that needs an event loop."""
     return [
         await stdio.call_line(plan, mock_port),
+        *await agents.node_lines(plan, mock_port),
         *await over_http.cost_lines(plan, mock_port),
         *await over_http.slow_lines(plan, slow_port),
         await over_http.memory_line(plan, mock_port),

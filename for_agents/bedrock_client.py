@@ -62,10 +62,10 @@ class GatewayClient:
     standard input and output.
 
     ``key``: a virtual key (or ``LLM_GATEWAY_KEY``). ``command``: how the server is started, by default
-    ``llm-gateway serve``. ``env``: more environment for it, such as AWS's. ``timeout_s``: the longest wait for one
-    answer. ``paid_once``: each call bears an idempotency key, and is repeated when the server dies; such calls are not
-    answered from the gateway's cache. Can be used with ``async with``, or without: then it opens with its first call,
-    and ``aclose`` ends it.
+    ``llm-gateway serve``; it logs warnings only, unless ``LOG_LEVEL`` is set. ``env``: more environment for it, such as
+    AWS's. ``timeout_s``: the longest wait for one answer. ``paid_once``: each call bears an idempotency key, and is
+    repeated when the server dies; such calls are not answered from the gateway's cache. Can be used with
+    ``async with``, or without: then it opens with its first call, and ``aclose`` ends it.
     """
 
     def __init__(
@@ -87,6 +87,11 @@ class GatewayClient:
         self._session: Session | None = None
         self._opening = asyncio.Lock()
         self._was_refused = False
+
+    @property
+    def settings(self) -> tuple[str | None, str | None, Mapping[str, str], Sequence[str] | None, float, bool]:
+        """All that makes another client of the same gateway: url, key, env, command, timeout_s, paid_once."""
+        return self._url, self._key, self._env, self._command, self._timeout_s, self._paid_once
 
     async def __aenter__(self) -> Self:
         await self._open()
@@ -251,7 +256,12 @@ class GatewayClient:
 
         if self._url is None:
             command = self._command or server_command("serve")
-            env = {**os.environ, **self._env, **({"LLM_GATEWAY_KEY": self._key} if self._key else {})}
+            env = {
+                "LOG_LEVEL": "WARNING",
+                **os.environ,
+                **self._env,
+                **({"LLM_GATEWAY_KEY": self._key} if self._key else {}),
+            }
             return stdio_client(StdioServerParameters(command=command[0], args=list(command[1:]), env=env))
         if self._url.rstrip("/").endswith("/sse"):
             return sse_client(

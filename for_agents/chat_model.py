@@ -41,8 +41,8 @@ class ChatBedrockGateway(BaseChatModel):
     """A Bedrock model by its short name, id, inference profile or ARN.
 
     ``gateway_url`` (or ``LLM_GATEWAY_URL``): a gateway that runs; without it one is started over stdio. ``api_key``: a
-    virtual key (or ``LLM_GATEWAY_KEY``). ``client``: one of your own, for async calls in its own loop. Whatever else
-    ``generate`` takes goes into ``model_kwargs``.
+    virtual key (or ``LLM_GATEWAY_KEY``). ``client``: one of your own, for async calls in its own loop; other calls get
+    a session like it. Whatever else ``generate`` takes goes into ``model_kwargs``.
     """
 
     model: str
@@ -62,7 +62,8 @@ class ChatBedrockGateway(BaseChatModel):
 
     def __init__(self, client: GatewayClient | None = None, **fields: Any) -> None:
         super().__init__(**fields)
-        self._client = client
+        if client is not None:
+            self._client, self._clients = client, clients_of(*client.settings)
 
     def model_post_init(self, _: Any) -> None:
         """Shares sessions among all models that speak to the same gateway."""

@@ -38,15 +38,20 @@ class Clients:
 
 
 def clients_of(
-    url: str | None, key: str | None, env: Mapping[str, str], command: Sequence[str] | None, timeout_s: float
+    url: str | None,
+    key: str | None,
+    env: Mapping[str, str],
+    command: Sequence[str] | None,
+    timeout_s: float,
+    paid_once: bool = False,
 ) -> Clients:
     """The same for all who speak to the same gateway in the same way."""
-    settings = (url, key, tuple(sorted(env.items())), tuple(command or ()), timeout_s)
+    settings = (url, key, tuple(sorted(env.items())), tuple(command or ()), timeout_s, paid_once)
     with _SHARING:
         clients = _SHARED.get(settings)
         if clients is None:
             clients = _SHARED[settings] = Clients(
-                lambda: GatewayClient(url, key=key, env=env, command=command, timeout_s=timeout_s)
+                lambda: GatewayClient(url, key=key, env=env, command=command, timeout_s=timeout_s, paid_once=paid_once)
             )
         return clients
 

@@ -17,6 +17,6 @@ def test_every_measure_gives_its_line() -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     measures = [row[1].strip() for row in rows[2:]]
-    assert len(measures) == 27
+    assert len(measures) == 29
     assert all(row[2].strip() for row in rows[2:])
     assert {row[6].strip() for row in rows[2:]} <= {"yes", "**no**", ""}

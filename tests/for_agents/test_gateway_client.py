@@ -37,12 +37,6 @@ async def test_text_comes_while_it_is_made(client: GatewayClient) -> None:
     assert "".join(event.text for event in events) == whole.content == "one two three"
 
 
-async def test_two_hundred_at_once_get_each_its_own_answer(over_stdio: GatewayClient) -> None:
-    async with over_stdio as client:
-        answers = await asyncio.gather(*[client.generate("nova-lite", f"Say: number {each}.") for each in range(200)])
-    assert [answer.content for answer in answers] == [f"number {each}." for each in range(200)]
-
-
 async def test_errors_are_of_their_kind_and_say_what_to_do(client: GatewayClient) -> None:
     with pytest.raises(ModelNotFound, match="closest: nova-pro"):
         await client.generate("nova-por", "x")

@@ -1,5 +1,6 @@
 """The node in real graphs: messages, tools, streams, thoughts over turns, checkpoints, and what it cost."""
 
+import asyncio
 import operator
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,6 +55,15 @@ async def test_a_graph_of_one_node_answers_and_knows_its_cost(client: GatewayCli
     assert isinstance(result["messages"][-1], AIMessage)
 
 
+async def test_two_hundred_runs_over_one_session_get_each_its_own_answer(over_stdio: GatewayClient) -> None:
+    async with over_stdio as client:
+        graph = one_node(make_llm_node("nova-lite", client=client))
+        asked = [{"messages": [("user", f"Say: word-{number}")]} for number in range(200)]
+        results = await asyncio.gather(*map(graph.ainvoke, asked))
+    assert [result["response"] for result in results] == [f"word-{number}" for number in range(200)]
+    assert len({result["request_id"] for result in results}) == 200
+
+
 async def test_nodes_that_run_at_the_same_time_share_the_state(url: str) -> None:
     workflow = StateGraph(AgentState)
     for name in ("first", "second"):
@@ -65,11 +75,17 @@ async def test_nodes_that_run_at_the_same_time_share_the_state(url: str) -> None
 
 
 async def test_it_works_under_invoke_too(url: str) -> None:
-    import asyncio
-
     state = {"messages": [HumanMessage("Say: hello")], "model": "nova-lite"}
     result = await asyncio.to_thread(one_node().invoke, state)
     assert result["response"] == "hello"
+    assert one_node().invoke(state)["response"] == "hello"  # within a loop that runs
+
+
+async def test_without_a_loop_the_nodes_own_client_is_asked_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with running_gateway(sandbox.url, tmp_path, LLM_GATEWAY_HOME=str(tmp_path)) as running:
+        graph = one_node(make_llm_node("nova-lite", client=GatewayClient(f"{running.url}/mcp")))
+        result = await asyncio.to_thread(graph.invoke, {"messages": [("user", "Say: hello")]})
+        assert result["response"] == "hello"
 
 
 async def test_tokens_stream_in_both_modes(url: str) -> None:
