@@ -128,6 +128,8 @@ def _print(shown: Json) -> None:
             first = at == 0
             rows.append({"route": name if first else "", "strategy": route["strategy"] if first else ""})
             rows[-1] |= {"target": key, **_state(targets.get(key, {}))}
+        if route.get("error"):
+            rows.append({"route": name, "strategy": route["strategy"], "target": route["error"], **_state({})})
         for kind, word in (("fallbacks", "on error"), ("context_fallbacks", "when too long")):
             if names := cast("list[str]", route.get(kind) or []):
                 rows.append({"route": "", "strategy": word, "target": ", ".join(names), **_state({})})

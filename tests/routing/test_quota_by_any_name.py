@@ -30,3 +30,11 @@ async def test_a_quota_that_stays_keeps_its_level_and_another_begins_anew() -> N
     assert await rpm_left(house, "chat") == 4
     house.router.replace(table(route("chat", "nova-pro")))
     assert await rpm_left(house, "chat") is None
+
+
+def test_targets_are_told_before_anybody_asks_them_and_one_that_is_gone_hides_no_other() -> None:
+    gone = route("old", "a-model-that-is-no-more")
+    house = crossroads(table(*LIMITED.routes.values(), gone))
+    told: Any = house.router.told()
+    assert (told["routes"]["chat"]["targets"], told["targets"][KEY]["quota"]["rpm_left"]) == ([KEY], 10)
+    assert "no model is called 'a-model-that-is-no-more'" in told["routes"]["old"]["error"]

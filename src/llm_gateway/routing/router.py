@@ -93,15 +93,7 @@ class Router:
 
     def told(self) -> Mapping[str, object]:
         """See :class:`~llm_gateway.routing.contract.RouteBook`."""
-        routes: dict[str, object] = {}
-        for name, route in self._table.routes.items():
-            plan = self.plan(name)
-            routes[name] = {
-                "strategy": route.strategy,
-                "targets": [candidate.key for candidate in plan.groups[0][1]],
-                "fallbacks": list(route.fallbacks),
-                "context_fallbacks": list(route.context_fallbacks),
-            }
+        routes = {name: self._told_route(route) for name, route in self._table.routes.items()}
         return {"routes": routes, "targets": self._targets.told()}
 
     # --- candidates ---------------------------------------------------------------------------------------------------
@@ -125,6 +117,19 @@ class Router:
                 except GatewayError:
                     continue  # the model is no more: whoever asks the route is told
         return found
+
+    def _told_route(self, route: Route) -> dict[str, object]:
+        told: dict[str, object] = {
+            "strategy": route.strategy,
+            "targets": [],
+            "fallbacks": list(route.fallbacks),
+            "context_fallbacks": list(route.context_fallbacks),
+        }
+        try:
+            told["targets"] = [self._targets.of(self._candidate(each, route.name)).key for each in route.targets]
+        except GatewayError as gone:
+            told["error"] = gone.message  # a model was retired since the file was read
+        return told
 
     def _stand_ins(
         self, table: RouteTable, asked: str, fallbacks: Sequence[str], larger: Sequence[str]
