@@ -1,5 +1,6 @@
 """The composition root: the one room that knows concrete classes."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from llm_gateway.board import Board
 from llm_gateway.cache_rooms import open_cache
 from llm_gateway.caching.fingerprint import fingerprint
 from llm_gateway.catalog.catalog import Catalog, load_catalog
+from llm_gateway.crew import Crew
 from llm_gateway.crowd import Crowd
 from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.domain.requests import ResolvedModel
@@ -24,14 +26,15 @@ from llm_gateway.fetching.contract import MediaFetcher, NoFetching
 from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.redis_link import open_redis
-from llm_gateway.reports import Reports
+from llm_gateway.reports import Others, Reports
 from llm_gateway.route_desk import RouteDesk, read_file
 from llm_gateway.routing.router import Router
 from llm_gateway.settings import Settings
-from llm_gateway.telemetry.contract import Metrics
+from llm_gateway.telemetry.contract import Figures, Metrics
 from llm_gateway.telemetry.logs import RequestLog
 from llm_gateway.telemetry.metrics import MetricsTracker, NoMetrics
 from llm_gateway.till import Till
+from llm_gateway.worker_line import LineBroken
 
 if TYPE_CHECKING:
     from fastmcp import FastMCP
@@ -54,11 +57,13 @@ class App:
     router: Router
     routes: RouteDesk
     reports: Reports
+    metrics: Metrics
     money: MoneyRooms
     cache: "AnswerCache"
     webhook: "Webhook | None" = None
     redis: "RedisServer | None" = None
     board: Board = field(default_factory=Board.of_one)
+    crew: Crew | None = None
 
     def start(self) -> None:
         """Begins what goes on beside the requests. In a running loop."""
@@ -82,7 +87,7 @@ class App:
         """Shows that the event loop runs, and how this process stands."""
         from llm_gateway.surfaces.health import standing_of
 
-        self.board.show(0, standing_of(self.gateway, self.degraded))
+        self.board.show(self.crew.seat if self.crew else 0, standing_of(self.gateway, self.degraded))
 
     def degraded(self) -> tuple[str, ...]:
         """The parts that are down while requests go on without them."""
@@ -117,6 +122,7 @@ class App:
             master_key=master.get_secret_value() if master is not None else None,
             degraded=self.degraded,
             routes=self.routes,
+            keeps_sessions=self.crew is None,
         )
 
     def _desk(self) -> Administration | None:
@@ -141,8 +147,9 @@ class App:
         )
 
 
-def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
+def create_app(settings: Settings, fetcher: MediaFetcher | None = None, crew: Crew | None = None) -> App:
     """Builds everything; nothing is sent, opened or listened to yet. ``fetcher`` takes the place of the settings' own.
+    ``crew`` is for one of several workers.
 
     Raises:
         ConfigurationError: the gateway file, the file of models or the address of the webhook is wrong, or a package
@@ -155,7 +162,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         today = datetime.now(UTC).date()
         return catalog.resolve(asked, region=elsewhere or region, today=today, retired=settings.retired_models)
 
-    board = Board.of_one()
+    board = crew.board if crew else Board.of_one()
     metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
     backend = create_backend(settings)
     observers = (metrics, RequestLog(log_prompts=settings.log_prompts))
@@ -163,7 +170,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
     redis = open_redis(settings)
     cache = open_cache(settings, redis)
     webhook = _create_webhook(settings)
-    money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis)
+    money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis, crew)
     file = read_file(settings, catalog)
     router = Router(resolve, table=file.table, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
     gateway = Gateway(
@@ -179,12 +186,30 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None) -> App:
         fetcher=fetcher or _create_fetcher(settings),
         drain=settings.on_disconnect == "drain",
         embedder=backend,
-        crowd=Crowd(settings.max_concurrent_requests, board),
+        crowd=Crowd(settings.max_concurrent_requests, board, crew.seat if crew else 0),
         observers=observers,
     )
-    reports = Reports(models=catalog, metrics=metrics, cache=cache)
+    others, workers = _others(crew, metrics)
+    reports = Reports(models=catalog, metrics=metrics, cache=cache, others=others, workers=workers)
     desk = RouteDesk(router, settings, catalog, file)
-    return App(settings, catalog, backend, gateway, router, desk, reports, money, cache, webhook, redis, board)
+    return App(
+        settings, catalog, backend, gateway, router, desk, reports, metrics, money, cache, webhook, redis, board, crew
+    )
+
+
+def _others(crew: Crew | None, metrics: Metrics) -> tuple[Others | None, int]:
+    """How the figures of the other workers are had, and how many workers there are."""
+    if crew is None:
+        return None, 1
+    line = crew.line
+
+    async def ask() -> Sequence[Figures]:
+        try:
+            return (await line.ask("all_figures"))["figures"]
+        except LineBroken:
+            return ()
+
+    return ask if metrics.figures() else None, crew.workers
 
 
 def _create_fetcher(settings: Settings) -> MediaFetcher:

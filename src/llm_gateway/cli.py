@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,6 +14,7 @@ from llm_gateway.settings_table import describe_settings, shown_values
 
 USAGE_ERROR = 2
 _INTERRUPTED = 130
+_MOST_WORKERS = 256
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,6 +45,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     serve.add_argument("--transport", choices=("stdio", "http", "sse"), help="http and sse start the same HTTP site")
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (8080; 0 takes a free one)")
+    serve.add_argument("--workers", type=_count, help="processes that serve over HTTP together (1)")
     serve.set_defaults(command=_serve)
 
     settings = commands.add_parser("settings", help="list every setting, its value and what is allowed")
@@ -63,18 +66,43 @@ def _serve(args: argparse.Namespace) -> int:
 
     serving.quiet_fastmcp()
     configure_logs(level=settings.log_level, log_format=settings.log_format)
+    transport = args.transport or settings.llm_gateway_transport
+    workers = args.workers or settings.workers
+    if transport != "stdio" and workers > 1:
+        return _serve_with_workers(args, settings, workers)
     from llm_gateway.app import create_app
 
     app = create_app(settings)
-    transport = args.transport or settings.llm_gateway_transport
     if transport == "stdio":
         asyncio.run(serving.serve_stdio(app))
         return 0
-    host = args.host or settings.llm_gateway_host
-    port = settings.llm_gateway_port if args.port is None else args.port
-    serving.refuse_open_doors(app, host)
+    host, port = _where(args, settings)
+    serving.refuse_open_doors(settings, host)
     serving.run_http(app, host, serving.listen(host, port))
     return 0
+
+
+def _serve_with_workers(args: argparse.Namespace, settings: Settings, workers: int) -> int:
+    from llm_gateway import serving
+
+    if not hasattr(socket, "AF_UNIX"):
+        raise ConfigurationError(f"--workers {workers}: this platform has no sockets between processes; leave it at 1")
+    host, port = _where(args, settings)
+    serving.refuse_open_doors(settings, host)
+    from llm_gateway.workers import run_workers
+
+    return run_workers(settings, host, serving.listen(host, port), workers)
+
+
+def _where(args: argparse.Namespace, settings: Settings) -> tuple[str, int]:
+    return args.host or settings.llm_gateway_host, settings.llm_gateway_port if args.port is None else args.port
+
+
+def _count(word: str) -> int:
+    count = int(word)
+    if not 1 <= count <= _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {_MOST_WORKERS}")
+    return count
 
 
 def _settings(args: argparse.Namespace) -> int:

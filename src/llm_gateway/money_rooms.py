@@ -16,10 +16,12 @@ from llm_gateway.accounting.spool import Spool
 from llm_gateway.accounting.sql_books import SqlBooks, lives
 from llm_gateway.caching.repeats import REPEATS_TABLES, MemoryRepeats, SqlRepeats
 from llm_gateway.caching.repeats_contract import Repeats
+from llm_gateway.crew import Crew
 from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.settings import Settings
 from llm_gateway.storage.contract import Database, StorageUnavailable
 from llm_gateway.storage.sqlite_file import SqliteFile
+from llm_gateway.worker_line import LineBroken
 
 if TYPE_CHECKING:
     from llm_gateway.storage.redis_server import RedisServer
@@ -82,9 +84,12 @@ def open_database(settings: Settings) -> Database:
 
 
 def furnish_money(
-    settings: Settings, on_alert: Callable[[Alert], None], redis: "RedisServer | None" = None
+    settings: Settings,
+    on_alert: Callable[[Alert], None],
+    redis: "RedisServer | None" = None,
+    crew: Crew | None = None,
 ) -> MoneyRooms:
-    """The rooms as the settings want them; ``redis`` is where replicas count together."""
+    """The rooms as the settings want them; ``redis`` is where replicas count together, else ``crew`` where workers."""
     if settings.ledger == "off":
         return MoneyRooms(None, NoBooks(), OpenGate(), NoLimits(), MemoryRepeats())
     database = open_database(settings)
@@ -97,11 +102,15 @@ def furnish_money(
         on_alert=on_alert,
     )
     gate = KeyGate(database, region=settings.aws_region, cache_scope=settings.cache_scope)
-    limiter = _create_limiter(settings, gate.limits_of, redis)
+    limiter = _create_limiter(settings, gate.limits_of, redis, crew)
     return MoneyRooms(database, books, gate, limiter, SqlRepeats(database, owner=books.owner, lives=lives))
 
 
-def _create_limiter(settings: Settings, limits_of: LimitsOf, redis: "RedisServer | None") -> Limiter:
+def _create_limiter(settings: Settings, limits_of: LimitsOf, redis: "RedisServer | None", crew: Crew | None) -> Limiter:
+    if redis is None and crew is not None:
+        from llm_gateway.access.limits_guest import LimitsGuest
+
+        return LimitsGuest(crew.line, limits_of, gone=LineBroken, max_wait_s=settings.queue_max_wait)
     if redis is None:
         return MemoryLimiter(limits_of, max_wait_s=settings.queue_max_wait)
     from llm_gateway.access.redis_limiter import RedisLimiter

@@ -1,13 +1,16 @@
 """TELL: what models there are, and what this process has done."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Protocol
 
 from llm_gateway.caching.contract import AnswerCache, CacheState
 from llm_gateway.domain.cards import ModelCard
-from llm_gateway.telemetry.contract import Metrics, MetricsSnapshot
+from llm_gateway.telemetry.contract import Figures, Metrics, MetricsSnapshot
+
+Others = Callable[[], Awaitable[Sequence[Figures]]]
+"""What the other workers have counted, those that are no more included."""
 
 
 class ModelListing(Protocol):
@@ -22,10 +25,11 @@ class ModelListing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The figures of this process and the state of its cache."""
+    """The figures of all workers, and the state of this one's cache."""
 
     metrics: MetricsSnapshot
     cache: CacheState
+    workers: int = 1
 
 
 def _today() -> date:
@@ -36,12 +40,21 @@ class Reports:
     """Answers questions about models and figures."""
 
     def __init__(
-        self, *, models: ModelListing, metrics: Metrics, cache: AnswerCache, today: Callable[[], date] = _today
+        self,
+        *,
+        models: ModelListing,
+        metrics: Metrics,
+        cache: AnswerCache,
+        today: Callable[[], date] = _today,
+        others: Others | None = None,
+        workers: int = 1,
     ) -> None:
         self._models = models
         self._metrics = metrics
         self._cache = cache
         self._today = today
+        self._others = others
+        self._workers = workers
 
     def models(
         self, *, provider: str | None = None, capability: str | None = None, lifecycle: str | None = None
@@ -49,6 +62,7 @@ class Reports:
         """The models that pass every filter that is set."""
         return self._models.listing(provider=provider, capability=capability, lifecycle=lifecycle, today=self._today())
 
-    def stats(self) -> Stats:
+    async def stats(self) -> Stats:
         """The figures now."""
-        return Stats(self._metrics.snapshot(), self._cache.state())
+        figures: Sequence[Figures] = () if self._others is None else await self._others()
+        return Stats(self._metrics.snapshot(figures), self._cache.state(), self._workers)

@@ -8,7 +8,6 @@ import socket
 import sys
 from contextlib import nullcontext, suppress
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,16 +17,8 @@ from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.logs import flush_logs
 
-if TYPE_CHECKING:
-    import uvicorn
-
-    from llm_gateway.surfaces.bounded_connection import BoundedConnection
-    from llm_gateway.surfaces.under_way import UnderWay
-
-_LEAVE_S = 2  # for the connections that are left when it stops
-_LAST_BYTES_S = 0.05
-_QUIET_S = 0.3
 _PULSE_S = 0.25
+_BEATS_A_FIGURE = 4
 _BACKLOG = 2048
 _COLLECT_AFTER = (5_000, 5, 20)  # few rounds, and short ones with a thousand calls under way; see warm_up
 _MANY_FILES = 65_536  # each call has one connection to its caller and one to Bedrock; shells often allow 1,024 in all
@@ -91,7 +82,7 @@ def listen_for_reload(app: App) -> None:
             asyncio.get_running_loop().add_signal_handler(hangup, app.routes.hear_signal)
 
 
-def refuse_open_doors(app: App, host: str) -> None:
+def refuse_open_doors(settings: Settings, host: str) -> None:
     """Without a key everybody is let in: beyond loopback that has to be wanted.
 
     Raises:
@@ -100,7 +91,7 @@ def refuse_open_doors(app: App, host: str) -> None:
     from llm_gateway.money_rooms import has_keys
     from llm_gateway.surfaces.door_guard import is_loopback
 
-    if not is_loopback(host) and not app.settings.allow_anonymous and not asyncio.run(has_keys(app.settings)):
+    if not is_loopback(host) and not settings.allow_anonymous and not asyncio.run(has_keys(settings)):
         raise ConfigurationError(
             f"--host {host}: anybody who reaches this address could spend your money; "
             "serve on 127.0.0.1, make a key (llm-gateway keys create), or set ALLOW_ANONYMOUS=true "
@@ -157,8 +148,12 @@ def open_health_port(settings: Settings, host: str) -> socket.socket | None:
 
 async def show_pulse(app: App) -> None:
     """Shows again and again that the event loop runs."""
+    beats = 0
     while True:
         app.show()
+        if app.crew is not None and beats % _BEATS_A_FIGURE == 0:  # so that they outlive this process
+            app.crew.line.tell("figures", figures=app.metrics.figures())
+        beats += 1
         await asyncio.sleep(_PULSE_S)
 
 
@@ -172,99 +167,30 @@ async def warm_up(app: App) -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-async def _idle_or_late(app: App, site: "UnderWay") -> None:
-    """Waits until nothing is under way and nothing more has come for a moment: clients follow up on an answer. What
-    still runs at the end of that time is ended with an error of its own."""
-    if not await _became_quiet(app, site, app.settings.drain_timeout):
-        await app.gateway.end_calls()
-        await _became_quiet(app, site, _LEAVE_S)
-
-
-async def _became_quiet(app: App, site: "UnderWay", within_s: float) -> bool:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            while not app.gateway.is_idle or site.quiet_s < _QUIET_S:  # noqa: ASYNC110 - once in a process's life
-                await asyncio.sleep(_LAST_BYTES_S)
-            return True
-    return False
-
-
-def _tell_where(app: App, host: str, bound: socket.socket) -> None:
+def tell_where(log_level: str, host: str, bound: socket.socket, **more: object) -> None:
     """Also where the log is set to hide it: nobody else knows the port of ``--port 0``."""
     shown = f"http://[{host}]" if ":" in host else f"http://{host}"
     address = f"{shown}:{bound.getsockname()[1]}"
-    structlog.get_logger().info("listening", mcp=f"{address}/mcp", sse=f"{address}/sse", version=__version__)
-    if app.settings.log_level not in ("DEBUG", "INFO"):
+    structlog.get_logger().info("listening", mcp=f"{address}/mcp", sse=f"{address}/sse", version=__version__, **more)
+    if log_level not in ("DEBUG", "INFO"):
         say(f"llm-gateway listens on {address}")
 
 
-def _connections(app: App) -> "type[BoundedConnection]":
-    from llm_gateway.surfaces.bounded_connection import ConnectionLimits, connections_within
-
-    settings = app.settings
-    limits = ConnectionLimits(
-        max_head_bytes=settings.max_header_bytes,
-        read_s=settings.body_read_timeout,
-        write_s=settings.slow_reader_timeout,
-    )
-    return connections_within(limits)
-
-
-def _config(app: App, site: "UnderWay") -> "uvicorn.Config":
-    import uvicorn
-
-    return uvicorn.Config(
-        site,
-        http=_connections(app),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_LEAVE_S,
-        backlog=_BACKLOG,
-    )
-
-
 async def serve_http(app: App, host: str, bound: socket.socket) -> None:
-    """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it.
+    """Serves the HTTP site until SIGINT or SIGTERM. The backend warms up meanwhile; nobody waits for it."""
+    from llm_gateway.site_server import Site
 
-    The first signal lets requests under way come to their end and refuses new ones; a second ends them at once: whoever
-    waits is told ``draining``.
-    """
-    import uvicorn
-
-    from llm_gateway.surfaces.under_way import UnderWay
-
-    site = UnderWay(app.http_site(host))
-    loop = asyncio.get_running_loop()
-    ending: list[asyncio.Task[None]] = []
-
-    class Site(uvicorn.Server):
-        """Says where it listens once it does, and drains before it stops: event streams end as soon as it stops."""
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if app.gateway.closing or not self.started:
-                super().handle_exit(sig, frame)
-                loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(app.gateway.end_calls())))
-            else:
-                app.gateway.drain()
-                app.show()
-                loop.call_soon_threadsafe(lambda: ending.append(loop.create_task(self._stop_when_idle(sig))))
-
-        async def _stop_when_idle(self, sig: int) -> None:
-            await _idle_or_late(app, site)
-            if not self.should_exit:
-                super().handle_exit(sig, None)
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            _tell_where(app, host, bound)
-
+    crew = app.crew
+    log_level = app.settings.log_level
+    site = Site(app, host, lambda: crew.line.tell("serving") if crew else tell_where(log_level, host, bound))
     allow_many_connections()
     beside = [asyncio.create_task(work) for work in (warm_up(app), show_pulse(app))]
+    if crew is not None:
+        beside.append(asyncio.create_task(site.obey()))
     app.start()
     listen_for_reload(app)
     try:
-        await Site(_config(app, site)).serve(sockets=[bound])
+        await site.serve(sockets=[bound])
     finally:
         for task in beside:
             task.cancel()
@@ -277,7 +203,7 @@ def _end_well(number: int, _: FrameType | None) -> None:
 
 def run_http(app: App, host: str, bound: socket.socket) -> None:
     """:func:`serve_http` on the fastest event loop there is here."""
-    for number in _EXIT_CODES:
+    for number in _EXIT_CODES if app.crew is None else (signal.SIGTERM,):
         signal.signal(number, _end_well)  # while it starts; uvicorn listens then, and raises the signal anew at its end
     try:
         from uvloop import new_event_loop

@@ -100,10 +100,14 @@ class Settings(BaseSettings):
         description="Port of the same host where health is told also while the gateway is busy; 0: none. Where the "
         "default is taken, the gateway goes on without.",
     )
+    workers: int = Field(
+        1, ge=1, le=256, description="Processes that serve the port over HTTP together; what --workers is if not given."
+    )
     max_concurrent_requests: int = Field(
         1000,
         ge=1,
-        description="Requests under way at the same time; the next is refused at once (503 overloaded, Retry-After).",
+        description="Requests under way at the same time, in all workers together; the next is refused at once (503 "
+        "overloaded, Retry-After).",
     )
     on_disconnect: Literal["abort", "drain"] = Field(
         "abort",

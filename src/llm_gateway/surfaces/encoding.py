@@ -157,4 +157,5 @@ def encode_stats(stats: Stats) -> Json:
             "ttl": ttl,
             "enabled": cache.enabled,
         },
+        "workers": stats.workers,
     }

@@ -30,6 +30,7 @@ from llm_gateway.surfaces.request_ids import new_request_id
 
 TRANSPORTS = {"streamable-http": MCP_PATH, "sse": "/sse"}
 _LIMITS = DoorLimits()
+_ONE_WORKER = "a session over SSE needs a server of one worker (--workers 1), and this one has more; use /mcp"
 _MCP = (MCP_PATH, MCP_PATH + "/")
 _FOR_PAGES = (
     *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "age", "mcp-session-id"),
@@ -52,8 +53,9 @@ def create_site(
     master_key: str | None = None,
     degraded: Degraded = tuple,
     routes: RouteKeeper | None = None,
+    keeps_sessions: bool = True,
 ) -> ASGIApp:
-    """The site for one process. Its lifespan closes the gateway."""
+    """The site for one process. Its lifespan closes the gateway. Without ``keeps_sessions`` there is no SSE."""
     mcp = McpDoor(server, gateway, limits)
     sse = server.http_app(path="/sse", transport="sse")
 
@@ -81,14 +83,25 @@ def create_site(
         routes=[
             Route("/", card, methods=["GET"]),
             *health_routes(gateway, degraded),
-            Route("/sse", endpoint=sse),
-            Route(MESSAGES_PATH, endpoint=BoundedBodies(sse, limits)),
+            *(_sse_routes(sse, limits) if keeps_sessions else _NO_SSE),
         ],
     )
     doors = KeyGuard(_doors(site, mcp, gateway, reports, limits), gateway, new_request_id)
     admin = AdminDoor(desk, master_key, limits, routes)
     doors = _admins_apart(admin, _shown_to_pages(doors, allowed_origins))
     return DoorGuard(doors, bound_host=bound_host, allowed_hosts=allowed_hosts, allowed_origins=allowed_origins)
+
+
+async def _no_sse(_: Request) -> JSONResponse:
+    told = {"code": "not_found", "type": "invalid_request_error", "param": None, "message": _ONE_WORKER}
+    return JSONResponse({"error": told}, 404)
+
+
+_NO_SSE = [Route(path, _no_sse, methods=["GET", "POST"]) for path in ("/sse", MESSAGES_PATH)]
+
+
+def _sse_routes(sse: ASGIApp, limits: DoorLimits) -> list[Route]:
+    return [Route("/sse", endpoint=sse), Route(MESSAGES_PATH, endpoint=BoundedBodies(sse, limits))]
 
 
 def _shown_to_pages(site: ASGIApp, allowed_origins: Iterable[str]) -> ASGIApp:

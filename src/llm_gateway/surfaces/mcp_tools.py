@@ -141,7 +141,7 @@ def create_mcp_server(
 
     async def get_stats(arguments: Arguments, asking: Asking) -> Json:
         only(arguments, (), "")
-        return {**encode_stats(reports.stats()), "all_time": await all_time(desk, asking.caller)}
+        return {**encode_stats(await reports.stats()), "all_time": await all_time(desk, asking.caller)}
 
     s = tool_schemas
     reading = ToolAnnotations(read_only_hint=True, idempotent_hint=True, destructive_hint=False, open_world_hint=False)

@@ -276,6 +276,7 @@ GET_STATS_OUTPUT = _open_object(
             },
             *("current_size", "max_size", "ttl", "enabled"),
         ),
+        "workers": {"type": "integer", "description": "Processes whose metrics these are."},
         "all_time": {
             "type": ["object", "null"],
             "description": "What the ledger holds, all servers that share it and all restarts together (with a key: of "

@@ -1,8 +1,8 @@
 """What the gateway tells, and to whom."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from llm_gateway.domain.callers import ANYBODY, Caller
 from llm_gateway.domain.completions import Completion, Usage
@@ -92,9 +92,17 @@ class MetricsSnapshot:
     enabled: bool
 
 
+Figures = dict[str, Any]
+"""What one process has counted, as JSON values that can be added up; empty where nothing is counted."""
+
+
 class Metrics(Observer, Protocol):
     """An observer that can be asked for its figures."""
 
-    def snapshot(self) -> MetricsSnapshot:
-        """The figures now."""
+    def figures(self) -> Figures:
+        """All that was counted, to be added to what others have."""
+        ...
+
+    def snapshot(self, others: Sequence[Figures] = ()) -> MetricsSnapshot:
+        """The figures now, with those of ``others`` added."""
         ...

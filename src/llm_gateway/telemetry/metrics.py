@@ -1,16 +1,18 @@
 """Figures of this process, kept in memory that stays bounded whatever the traffic."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from llm_gateway.telemetry.contract import MetricsSnapshot, PaidAttempt, RequestRecord
+from llm_gateway.telemetry.contract import Figures, MetricsSnapshot, PaidAttempt, RequestRecord
 from llm_gateway.telemetry.histogram import LatencyHistogram
 
 _MOST_NAMES = 500  # distinct models or codes told apart; the rest is counted together
 OTHERS = "(others)"
 UNRESOLVED = "(unknown model)"
+_SUMS = ("_succeeded", "_failed", "_hits", "_misses", "_tokens", "_cost_nano_usd", "_unpriced")
+_TALLIES = ("_requests_by_model", "_tokens_by_model", "_cost_by_model", "_errors_by_code")
 
 
 def _now() -> datetime:
@@ -70,8 +72,10 @@ class MetricsTracker:
         elif record.request is not None and record.request.cache == "use":
             self._misses += 1
 
-    def snapshot(self) -> MetricsSnapshot:
-        """The figures now; the dictionaries are copies."""
+    def snapshot(self, others: Sequence[Figures] = ()) -> MetricsSnapshot:
+        """The figures now, with those of ``others`` added; the dictionaries are copies."""
+        if others:
+            return added_up([self.figures(), *others]).snapshot()
         return MetricsSnapshot(
             total_requests=self._succeeded + self._failed,
             successful_requests=self._succeeded,
@@ -93,6 +97,30 @@ class MetricsTracker:
             enabled=True,
         )
 
+    def figures(self) -> Figures:
+        """All that was counted, as JSON values: another tracker can :meth:`absorb` it."""
+        tallies = {name: dict(getattr(self, name).sums) for name in _TALLIES}
+        sums = {name: getattr(self, name) for name in _SUMS}
+        return {"since": self._since, "latency": self._latency.figures(), **tallies, **sums}
+
+    def absorb(self, figures: Figures) -> None:
+        """Counts what another process has counted."""
+        self._since = min(self._since, figures["since"])
+        self._latency.absorb(figures["latency"])
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + figures[name])
+        for name in _TALLIES:
+            for each, amount in figures[name].items():
+                getattr(self, name).add(each, amount)
+
+
+def added_up(figures: Iterable[Figures]) -> MetricsTracker:
+    """A tracker that has counted what all of them have."""
+    total = MetricsTracker()
+    for each in figures:
+        total.absorb(each)
+    return total
+
 
 class NoMetrics:
     """Counts nothing: every figure stays 0."""
@@ -111,6 +139,10 @@ class NoMetrics:
     def request_ended(self, record: RequestRecord) -> None:
         """Nothing."""
 
-    def snapshot(self) -> MetricsSnapshot:
+    def figures(self) -> Figures:
+        """Nothing."""
+        return {}
+
+    def snapshot(self, others: Sequence[Figures] = ()) -> MetricsSnapshot:
         """All zero, ``enabled`` false."""
         return self._empty
