@@ -19,7 +19,7 @@ BEDROCK ?= sandbox
 
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-peers lint types contracts format lock wheel packages conformance clients clean
+.PHONY: help demo test bench bench-peers lint types contracts format lock wheel packages conformance clients clients-openai clients-strands clients-agents clean
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -57,11 +57,19 @@ packages: $(VENV)/.dev  ## Install the wheel and the image's packages into clean
 conformance: $(VENV)/.dev  ## Run MCP's conformance suite, the Inspector and the TypeScript clients (needs npm)
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/conformance/run.sh
 
-clients: $(VENV)/.installed $(addsuffix /.made,$(addprefix $(CLIENTS)/,openai strands agents node))  ## Ask through other people's clients and frameworks, each in an environment of its own
-	@$(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/other_clients && \
-		$(CURDIR)/$(CLIENTS)/openai/bin/python -m pytest -q $(ARGS) test_langchain.py test_llm.py test_mcp_adapters.py test_node_clients.py test_pydantic_ai.py && \
-		$(CURDIR)/$(CLIENTS)/strands/bin/python -m pytest -q $(ARGS) test_strands.py && \
-		cd ../other_agents && $(CURDIR)/$(CLIENTS)/agents/bin/python -m pytest -q $(ARGS)
+clients: clients-openai clients-strands clients-agents  ## Ask through other people's clients and frameworks, each in an environment of its own
+
+AS_A_CLIENT = $(WITHOUT_AWS) export GATEWAY_PYTHON=$(CURDIR)/$(BIN)/python; cd tests/$(1) && \
+	$(CURDIR)/$(CLIENTS)/$(2)/bin/python -m pytest -q -p no:cacheprovider $(ARGS)
+
+clients-openai: $(VENV)/.installed $(CLIENTS)/openai/.made $(CLIENTS)/node/.made
+	@$(call AS_A_CLIENT,other_clients,openai) test_langchain.py test_llm.py test_mcp_adapters.py test_node_clients.py test_pydantic_ai.py
+
+clients-strands: $(VENV)/.installed $(CLIENTS)/strands/.made
+	@$(call AS_A_CLIENT,other_clients,strands) test_strands.py
+
+clients-agents: $(VENV)/.installed $(CLIENTS)/agents/.made
+	@$(call AS_A_CLIENT,other_agents,agents)
 
 wheel: $(VENV)/.dev  ## Build dist/*.whl
 	@rm -rf dist && $(BIN)/python -m hatchling build --target wheel

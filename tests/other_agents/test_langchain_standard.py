@@ -64,6 +64,7 @@ class AtTheGateway(ChatModelIntegrationTests):
 class TestNova(AtTheGateway):
     chat_model_params = {"model": "nova-pro"}
     model_override_value = "nova-lite"
+    structured_output_kwargs = {"method": "json_schema"}
     supports_image_inputs = True
     supports_pdf_inputs = True
     supports_video_inputs = True
@@ -84,10 +85,6 @@ class TestClaude(AtTheGateway):
 class TestThinkingClaude(TestClaude):
     chat_model_params = {"model": "claude-sonnet-4-5", "reasoning": {"effort": "low"}, "max_tokens": 8000}
     has_tool_choice = False  # Anthropic lets no tool be forced while the model thinks
-
-
-class TestHeldToASchema(TestClaude):
-    structured_output_kwargs = {"method": "json_schema"}
 
 
 class TestVoxtral(AtTheGateway):
