@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from llm_gateway.app import access_wish, create_app
 from llm_gateway.domain.content import Message, Text
-from llm_gateway.domain.errors import BackendRefused, GatewayError
+from llm_gateway.domain.errors import BackendRefused, ConfigurationError, GatewayError
 from llm_gateway.domain.requests import GenerateRequest
 from llm_gateway.iam_policy import iam_policy
+from llm_gateway.route_desk import read_file
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.logs import configure_logs
 
@@ -65,14 +66,26 @@ async def examine(settings: Settings, model: str | None, tell: Callable[[Finding
     found("region", True, settings.aws_region)
     if settings.aws_endpoint_url_bedrock_runtime:
         found("endpoint", None, f"{settings.aws_endpoint_url_bedrock_runtime} instead of AWS's own")
+    is_sound = _gateway_file(settings, found)
     if await _credentials(settings, found):
         await _account(settings, found)
-        if model is not None:
+        if model is not None and is_sound:
             await _question(settings, model, found)
     return findings
 
 
 Found = Callable[[str, bool | None, str], bool]
+
+
+def _gateway_file(settings: Settings, found: Found) -> bool:
+    if settings.gateway_file is None:
+        return True
+    try:
+        table = read_file(settings).table
+    except ConfigurationError as wrong:
+        return found("routes", False, str(wrong))
+    targets = sum(len(route.targets) for route in table.routes.values())
+    return found("routes", True, f"{len(table.routes)} with {targets} targets, from {settings.gateway_file}")
 
 
 async def _credentials(settings: Settings, found: Found) -> bool:

@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -65,6 +66,19 @@ async def test_a_misspelt_model_is_named_with_the_closest() -> None:
         findings = await examine(settings_for(sandbox), "nova-mcro", lambda _: None)
     assert verdicts(findings)["model"] is False
     assert "nova-micro" in findings[-1].said
+
+
+async def test_a_wrong_gateway_file_is_told_with_its_lines(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox).model_copy(update={"gateway_file": file})
+        file.write_text("routes: {fast: {targets: [nova-mcro]}}", encoding="utf-8")
+        findings = await examine(settings, "nova-micro", lambda _: None)
+        assert (verdicts(findings)["routes"], "model" in verdicts(findings)) == (False, False)
+        assert f"{file}:1: routes.fast.targets[0].model: no model is called 'nova-mcro'" in findings[2].said
+        file.write_text("routes: {fast: {targets: [nova-micro]}}", encoding="utf-8")
+        findings = await examine(settings, "fast", lambda _: None)
+    assert (verdicts(findings)["routes"], verdicts(findings)["model"]) == (True, True)
 
 
 def test_the_policy_is_printed_alone(capsys: pytest.CaptureFixture[str]) -> None:
