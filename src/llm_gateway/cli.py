@@ -91,7 +91,7 @@ def _serve_with_workers(args: argparse.Namespace, settings: Settings, workers: i
     serving.refuse_open_doors(settings, host)
     from llm_gateway.workers import run_workers
 
-    return run_workers(settings, host, serving.listen(host, port), workers)
+    return run_workers(settings, host, port, workers)
 
 
 def _where(args: argparse.Namespace, settings: Settings) -> tuple[str, int]:

@@ -167,10 +167,10 @@ async def warm_up(app: App) -> None:
     gc.set_threshold(*_COLLECT_AFTER)
 
 
-def tell_where(log_level: str, host: str, bound: socket.socket, **more: object) -> None:
+def tell_where(log_level: str, host: str, port: int, **more: object) -> None:
     """Also where the log is set to hide it: nobody else knows the port of ``--port 0``."""
     shown = f"http://[{host}]" if ":" in host else f"http://{host}"
-    address = f"{shown}:{bound.getsockname()[1]}"
+    address = f"{shown}:{port}"
     structlog.get_logger().info("listening", mcp=f"{address}/mcp", sse=f"{address}/sse", version=__version__, **more)
     if log_level not in ("DEBUG", "INFO"):
         say(f"llm-gateway listens on {address}")
@@ -182,7 +182,9 @@ async def serve_http(app: App, host: str, bound: socket.socket) -> None:
 
     crew = app.crew
     log_level = app.settings.log_level
-    site = Site(app, host, lambda: crew.line.tell("serving") if crew else tell_where(log_level, host, bound))
+    site = Site(
+        app, host, lambda: crew.line.tell("serving") if crew else tell_where(log_level, host, bound.getsockname()[1])
+    )
     allow_many_connections()
     beside = [asyncio.create_task(work) for work in (warm_up(app), show_pulse(app))]
     if crew is not None:

@@ -17,8 +17,8 @@ from llm_gateway.app import App
 from llm_gateway.surfaces.bounded_connection import BoundedConnection, ConnectionLimits, connections_within
 from llm_gateway.surfaces.under_way import UnderWay
 
-BACKLOG = 2048
-LEAVE_S = 2  # for the connections that are left when it stops
+_BACKLOG = 2048
+_LEAVE_S = 2  # for the connections that are left when it stops
 _LAST_BYTES_S = 0.05
 _QUIET_S = 0.3
 
@@ -44,8 +44,8 @@ class Site(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=LEAVE_S,
-                backlog=BACKLOG,
+                timeout_graceful_shutdown=_LEAVE_S,
+                backlog=_BACKLOG,
             )
         )
 
@@ -101,7 +101,7 @@ class Site(uvicorn.Server):
         still runs at the end of that time is ended with an error of its own."""
         if not await self._became_quiet(self._app.settings.drain_timeout):
             await self._app.gateway.end_calls()
-            await self._became_quiet(LEAVE_S)
+            await self._became_quiet(_LEAVE_S)
         if not self.should_exit:
             super().handle_exit(sig, None)
 

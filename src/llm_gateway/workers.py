@@ -22,6 +22,7 @@ from llm_gateway.board import Board, Standing
 from llm_gateway.health_port import HealthPort
 from llm_gateway.serving import open_health_port, tell_where
 from llm_gateway.settings import Settings
+from llm_gateway.shared_door import SharedDoor
 from llm_gateway.telemetry.contract import Figures
 from llm_gateway.telemetry.metrics import added_up
 from llm_gateway.worker_line import LineBroken, Words, WorkerLine
@@ -46,12 +47,12 @@ class Worker:
 
 
 class Foreman:
-    """``bound`` is the port that they serve together."""
+    """``door`` is the port that they serve together."""
 
-    def __init__(self, settings: Settings, host: str, bound: socket.socket, workers: int) -> None:
+    def __init__(self, settings: Settings, host: str, door: SharedDoor, workers: int) -> None:
         self._settings = settings
         self._host = host
-        self._bound = bound
+        self._door = door
         self._board = Board.for_several(workers)
         self._limits = LimitsHost()
         self._at_work: dict[int, Worker] = {}
@@ -68,7 +69,7 @@ class Foreman:
         while not first.done() and not self._serves:
             await asyncio.wait([first, *self._waits()], return_when=asyncio.FIRST_COMPLETED, timeout=1)
         if not first.done():
-            tell_where(self._settings.log_level, self._host, self._bound, workers=self._workers)
+            tell_where(self._settings.log_level, self._host, self._door.port, workers=self._workers)
         rest = [asyncio.ensure_future(self._keep(seat)) for seat in range(1, self._workers)] if self._serves else []
         await asyncio.gather(first, *rest)
         return self._exit_code or 0
@@ -108,7 +109,7 @@ class Foreman:
     def _give_up(self, exit_code: int) -> None:
         self._exit_code = exit_code
         self._stopping.set()
-        self._bound.close()  # the last worker to go closes the port
+        self._door.close()  # the last worker to go closes the port
 
     async def _keep(self, seat: int) -> None:
         """A worker in this seat, and another when it dies."""
@@ -138,12 +139,12 @@ class Foreman:
         ours, theirs = socket.socketpair()
         board_fd = self._board.fd
         assert board_fd is not None  # noqa: S101 - it was made for several
-        fds = {"listen": self._bound.fileno(), "board": board_fd, "line": theirs.fileno()}
+        fds = {"board": board_fd, "line": theirs.fileno(), **self._door.fds()}
         words = [f"--{name}-fd={fd}" for name, fd in fds.items()]
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "llm_gateway.worker", *words),
-                *(f"--seat={seat}", f"--workers={self._workers}", f"--host={self._host}"),
+                *(f"--seat={seat}", f"--workers={self._workers}", f"--host={self._host}", f"--port={self._door.port}"),
                 env=_environment(),
                 pass_fds=tuple(fds.values()),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -209,15 +210,16 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([path for path in paths if path])}
 
 
-def run_workers(settings: Settings, host: str, bound: socket.socket, workers: int) -> int:
+def run_workers(settings: Settings, host: str, port: int, workers: int) -> int:
     """Serves with that many workers until a signal ends it; the exit code."""
+    door = SharedDoor(host, port)
     health = open_health_port(settings, host)
     structlog.get_logger().info(
         "workers", count=workers, without="MCP sessions and SSE, which need --workers 1: each request stands alone"
     )
 
     async def work() -> int:
-        foreman = Foreman(settings, host, bound, workers)
+        foreman = Foreman(settings, host, door, workers)
         with HealthPort(health, foreman.standings) if health is not None else nullcontext():
             return await foreman.run()
 
