@@ -24,6 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--delta-delay-ms", type=float, default=0, metavar="MS", help="wait between stream events")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other answers (default: %(default)s)")
     parser.add_argument("--external-id", metavar="ID", help="what AssumeRole must bring (default: anything goes)")
+    parser.add_argument(
+        "--tpm", type=float, metavar="N", help="quota of each model: tokens a minute, as AWS counts them"
+    )
+    parser.add_argument("--rpm", type=float, metavar="N", help="quota of each model: requests a minute")
+    parser.add_argument(
+        "--burst-s", type=float, default=60, metavar="S", help="a bucket holds the quota of S seconds (60)"
+    )
+    parser.add_argument(
+        "--throttle-share", type=float, default=0, metavar="P", help="throttle this share by chance (0.3)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,6 +50,10 @@ def run(args: argparse.Namespace) -> int:
             script=Script.read(args.script.read_bytes()) if args.script else None,
             seed=args.seed,
             external_id=args.external_id,
+            tpm=args.tpm,
+            rpm=args.rpm,
+            burst_s=args.burst_s,
+            throttle_share=args.throttle_share,
             latency_ms=args.latency_ms,
             delta_delay_ms=args.delta_delay_ms,
         )
@@ -64,6 +78,7 @@ llm-gateway sandbox: an Amazon Bedrock endpoint on your own machine. It is no mo
             (any AWS SDK; the credentials may be any words, nothing leaves this machine)
   try       a prompt with [[fault:throttle]], or the model id sandbox.fault-stall
   look      GET {url}/  what it can do; GET {url}/_sandbox/log  what it was asked
+            GET {url}/_sandbox/quota  what of it counts against the quota
 
 Ctrl-C ends it.
 """

@@ -10,6 +10,7 @@ from llm_gateway.sandbox.refusals import Refusal
 
 Refusing = Callable[[ModelId, str], Refusal]
 
+TOO_MANY_TOKENS = "Too many tokens, please wait before trying again."
 TOO_MANY_REQUESTS = (
     "Too many requests, please wait before trying again. You have sent too many requests.  Wait before trying again."
 )
@@ -78,7 +79,7 @@ def _access_denied(model: ModelId, argument: str) -> Refusal:
 REFUSING: dict[str, tuple[str, Refusing]] = {
     "throttle": (
         "429 ThrottlingException, too many tokens; argument: seconds for x-amz-retry-after",
-        _throttle("Too many tokens, please wait before trying again."),
+        _throttle(TOO_MANY_TOKENS),
     ),
     "throttle-requests": ("429 ThrottlingException, too many requests", _throttle(TOO_MANY_REQUESTS)),
     "throttle-day": (

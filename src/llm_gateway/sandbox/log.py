@@ -18,7 +18,8 @@ class RequestRecord:
     """One request. `outcome` is `open`, `completed` (also for a plain refusal), `aborted_by_client`,
     `sandbox_stopped`, or the name of the fault that was played to its end. `status` is None as long as no head was
     sent; `body` is None when it was not read or no JSON object; `credential` is the access key id, or `bearer`;
-    `region` is the one that was signed for; `role` is the ARN of an assumed role, with its session and its `tags`.
+    `region` is the one that was signed for; `role` is the ARN of an assumed role, with its session and its `tags`;
+    `burned_tokens` is what counted against the quota.
     """
 
     number: int
@@ -34,6 +35,7 @@ class RequestRecord:
     region: str | None = None
     role: str | None = None
     tags: dict[str, str] | None = None
+    burned_tokens: float | None = None
 
     @property
     def open_now(self) -> bool:
@@ -82,6 +84,7 @@ class RequestLog:
         request_id: str | None = None,
         role: str | None = None,
         tags: dict[str, str] | None = None,
+        burned_tokens: float | None = None,
     ) -> None:
         """Adds what has become known; a record that was cleared meanwhile is left alone."""
         record = self._records.get(number)
@@ -95,6 +98,7 @@ class RequestLog:
                 request_id=request_id or record.request_id,
                 role=role or record.role,
                 tags=record.tags if tags is None else tags,
+                burned_tokens=record.burned_tokens if burned_tokens is None else burned_tokens,
             )
 
     def close(self, number: int) -> None:

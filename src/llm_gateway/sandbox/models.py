@@ -34,6 +34,7 @@ class ModelFacts:
     provider: str
     context_tokens: int
     max_output_tokens: int
+    burn_rate: int
     on_demand: bool
     sampling: str
     reasoning: str

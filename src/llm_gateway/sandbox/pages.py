@@ -2,11 +2,12 @@
 
 from typing import Protocol
 
-from llm_gateway.sandbox.asked import KEY_SWITCHES, OPERATIONS
+from llm_gateway.sandbox.asked import KEY_SWITCHES, OPERATIONS, read_body
 from llm_gateway.sandbox.control_plane import control_answer
 from llm_gateway.sandbox.faults import FAULTS
 from llm_gateway.sandbox.log import RequestRecord
 from llm_gateway.sandbox.plays import Play, refusal_play, whole
+from llm_gateway.sandbox.quota import BadQuota, Limits
 from llm_gateway.sandbox.refusals import Refused
 from llm_gateway.sandbox.script import BadScript, Script
 from llm_gateway.sandbox.sts import RoleRecord
@@ -27,6 +28,10 @@ class Steered(Protocol):
 
     @property
     def open_now(self) -> int: ...
+
+    def quota_json(self) -> Json: ...
+
+    def set_quota(self, limits: Limits) -> None: ...
 
     def set_script(self, script: Script | None) -> None: ...
 
@@ -52,6 +57,10 @@ def page(method: str, raw_path: str, raw: bytes, sandbox: Steered) -> Play:
             return whole(dump({"open_now": sandbox.open_now, "requests": requests, "roles": roles}))
         case "POST", "/_sandbox/script":
             return _take_script(raw, sandbox)
+        case "GET", "/_sandbox/quota":
+            return whole(dump(sandbox.quota_json()))
+        case "POST", "/_sandbox/quota":
+            return _take_quota(raw, sandbox)
         case "POST", "/_sandbox/reset":
             sandbox.reset()
             return whole(dump({"reset": True}))
@@ -66,7 +75,8 @@ def about(url: str) -> Json:
         "use": {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": url, "AWS_ENDPOINT_URL_BEDROCK": url, "AWS_ENDPOINT_URL_STS": url},
         "operations": [*OPERATIONS.values(), "ListFoundationModels", "GetFoundationModel", "ListInferenceProfiles",
                        "GetInferenceProfile", "AssumeRole"],
-        "control": ["GET /health", "GET /_sandbox/log", "POST /_sandbox/script", "POST /_sandbox/reset"],
+        "control": ["GET /health", "GET /_sandbox/log", "POST /_sandbox/script", "GET /_sandbox/quota",
+                    "POST /_sandbox/quota", "POST /_sandbox/reset"],
         "markers": {
             "Say: TEXT": "answers TEXT",
             "[[tokens:N]]": "an answer of N tokens",
@@ -88,6 +98,16 @@ def _take_script(raw: bytes, sandbox: Steered) -> Play:
         return whole(dump({"message": str(fault)}), status=400)
     sandbox.set_script(script)
     return whole(dump({"steps": len(script.steps)}))
+
+
+def _take_quota(raw: bytes, sandbox: Steered) -> Play:
+    try:
+        sandbox.set_quota(Limits.of(read_body(raw)))
+    except BadQuota as fault:
+        return whole(dump({"message": str(fault)}), status=400)
+    except Refused as refused:
+        return whole(dump({"message": refused.refusal.message}), status=400)
+    return whole(dump(sandbox.quota_json()))
 
 
 def _control_plane(method: str, raw_path: str) -> Play:

@@ -45,6 +45,13 @@ class PromptCache:
                 reached = tokens
         return CacheCount(read, written)
 
+    def known_tokens(self, model: ModelId, body: Json) -> int:
+        """What this request would read; remembers nothing."""
+        now = self.clock()
+        return max(
+            (tokens for key, tokens, _ in _prefixes(model, body) if self._kept_until.get(key, 0.0) > now), default=0
+        )
+
     def clear(self) -> None:
         self._kept_until.clear()
 

@@ -16,6 +16,7 @@ from llm_gateway.sandbox.fault_plays import Told
 from llm_gateway.sandbox.faults import Chosen, fault_in
 from llm_gateway.sandbox.models import ModelId, facts_of, named, read_model_id
 from llm_gateway.sandbox.plays import Play
+from llm_gateway.sandbox.prompt_cache import has_cache_point
 from llm_gateway.sandbox.refusals import Refused, invalid
 from llm_gateway.sandbox.replay import Library
 from llm_gateway.sandbox.script import Scripted, ScriptPlayer
@@ -24,6 +25,12 @@ from llm_gateway.sandbox.wire_json import Json, as_object, as_text, dump
 from llm_gateway.sandbox.words import last_user_text
 
 _NOBODY = "sandbox.any"
+Admit = Callable[[ModelId], Callable[[Json], None]]
+"""Lets a request in and gives who hears its answer. Raises Refused."""
+
+
+def _nothing(answer: Json) -> None:
+    """Nobody counts."""
 
 
 @dataclass(slots=True)
@@ -37,8 +44,14 @@ class Runtime:
     delta_delay_s: float = 0.0
     clock: Callable[[], float] = time.monotonic
 
-    async def play(self, asked: Asked, chosen: Chosen | None, scripted: Scripted | None) -> Play:
-        """Raises Refused."""
+    async def play(
+        self,
+        asked: Asked,
+        chosen: Chosen | None,
+        scripted: Scripted | None,
+        admit: Admit = lambda _: _nothing,
+    ) -> Play:
+        """`admit` lets a checked request in, or not, and hears its answer. Raises Refused."""
         if chosen is not None and chosen.fault.blind:
             return chosen.fault.play(_any_model(asked.model_id), Told({}, _streams(asked)), chosen.argument)
         started = self.clock()
@@ -47,13 +60,19 @@ class Runtime:
             await self._wait()
             return play
         model = read_model_id(asked.model_id)
-        answer = self._answer(asked, model, scripted)
+        answer = self._answer(asked, model, scripted, admit)
         await self._wait()
         if asked.operation in ("Converse", "ConverseStream"):
             answer = {"metrics": {"latencyMs": round((self.clock() - started) * 1000)}, **answer}
         told = Told(answer, _streams(asked), self.delta_delay_s)
         play = chosen.fault.play(model, told, chosen.argument) if chosen else told.healthy()
         return _with_counts(play, answer, asked)
+
+    def cached_tokens(self, asked: Asked, model: ModelId) -> int:
+        """What the request will read from the prompt cache."""
+        if asked.operation == "InvokeModel" or not has_cache_point(asked.body):
+            return 0
+        return self.composer.prompt_cache.known_tokens(model, asked.body)
 
     def cue(self, asked: Asked) -> tuple[Chosen | None, Scripted | None]:
         """What a script, a marker or the model id wants of this request. Raises Refused for an unknown fault."""
@@ -63,18 +82,22 @@ class Runtime:
             return fault_in(asked.model_id, last_text), None
         return (cue, None) if not isinstance(cue, Scripted) else (None, cue)
 
-    def _answer(self, asked: Asked, model: ModelId, scripted: Scripted | None) -> Json:
+    def _answer(self, asked: Asked, model: ModelId, scripted: Scripted | None, admit: Admit) -> Json:
         match asked.operation:
             case "Converse" | "ConverseStream":
                 check(asked, model)
-                return self.composer.compose(asked, model, scripted=scripted)
+                spend = admit(model)
+                answer = self.composer.compose(asked, model, scripted=scripted)
             case "CountTokens":
                 check(asked, model)
                 return {"inputTokens": _counted(as_object(asked.body["input"]))}
             case "InvokeModel":
-                return embed(asked, model).answer
+                spend = admit(model)
+                answer = embed(asked, model).answer
             case _:
                 raise invalid("The sandbox does not stream InvokeModel; use ConverseStream.")
+        spend(answer)
+        return answer
 
     async def _wait(self) -> None:
         if self.latency_s:

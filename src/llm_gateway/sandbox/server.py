@@ -6,6 +6,7 @@ Law: one event loop, no threads, and nothing that outlives its request.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,12 +19,15 @@ from llm_gateway.sandbox import replay as recordings
 from llm_gateway.sandbox.answers import Composer
 from llm_gateway.sandbox.asked import Asked, check_credential, credential_of, read_body, read_path, region_of
 from llm_gateway.sandbox.log import ABORTED_BY_CLIENT, COMPLETED, STOPPED, RequestLog, RequestRecord
+from llm_gateway.sandbox.models import ModelId
 from llm_gateway.sandbox.plays import Play, refusal_play
+from llm_gateway.sandbox.quota import Figures, Limits, Quotas, Ticket
 from llm_gateway.sandbox.refusals import Refused
 from llm_gateway.sandbox.runtime import Runtime
 from llm_gateway.sandbox.script import Script, ScriptPlayer
 from llm_gateway.sandbox.stage import Stage
-from llm_gateway.sandbox.sts import RoleRecord, Sts
+from llm_gateway.sandbox.sts import OWN_ACCOUNT, RoleRecord, Sts
+from llm_gateway.sandbox.wire_json import Json
 
 _LARGEST_BODY = 64 * 1024 * 1024
 _BACKLOG = 4096
@@ -35,7 +39,7 @@ class Sandbox:
 
     `replay` is a folder of recorded exchanges, which then are the only answers; `latency_ms` is waited before every
     answer, `delta_delay_ms` between the events of a stream; another `seed` gives other words. `external_id` is what
-    AssumeRole must bring.
+    AssumeRole must bring. `tpm`, `rpm`, `burst_s` and `throttle_share` are the quota of each model; see quota.py.
     """
 
     def __init__(
@@ -50,9 +54,13 @@ class Sandbox:
         delta_delay_ms: float = 0,
         log_size: int = 10_000,
         external_id: str | None = None,
+        tpm: float | None = None,
+        rpm: float | None = None,
+        burst_s: float = 60.0,
+        throttle_share: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises ValueError when `replay` holds no recordings."""
+        """Raises ValueError when `replay` holds no recordings, and for limits that cannot be."""
         self._host, self._port = host, port
         self._runtime = Runtime(
             Composer(seed),
@@ -64,6 +72,10 @@ class Sandbox:
         )
         self._log = RequestLog(log_size)
         self._sts = Sts(external_id)
+        self._clock = clock
+        self._quotas = Quotas(
+            Limits(tpm=tpm, rpm=rpm, burst_s=burst_s, throttle_share=throttle_share, seed=seed), clock
+        )
         self._stopping = False
         self._runner: web.AppRunner | None = None
 
@@ -84,6 +96,19 @@ class Sandbox:
         """Every AssumeRole, granted or not, in the order of arrival."""
         return list(self._sts.log)
 
+    @property
+    def quota(self) -> list[Figures]:
+        """What each model was asked at each place since the limits were set."""
+        return self._quotas.figures()
+
+    def quota_json(self) -> Json:
+        """The limits and the figures."""
+        return self._quotas.as_json()
+
+    def set_quota(self, limits: Limits) -> None:
+        """Other limits; all buckets are full, all figures 0."""
+        self._quotas = Quotas(limits, self._clock)
+
     def end_sessions(self) -> None:
         """All credentials of assumed roles end now."""
         self._sts.end_sessions()
@@ -101,9 +126,10 @@ class Sandbox:
         self._runtime.player = ScriptPlayer(script or Script())
 
     def reset(self) -> None:
-        """Forgets the log, the script and the prompt cache, and begins the recordings anew."""
+        """Forgets the log, the script and the prompt cache, fills all buckets and begins the recordings anew."""
         self._log.clear()
         self._sts.log.clear()
+        self.set_quota(self._quotas.limits)
         self.set_script(None)
         self._runtime.composer.prompt_cache.clear()
         if self._runtime.recordings is not None:
@@ -154,8 +180,9 @@ class Sandbox:
             request_id=request_id,
             region=region_of(request.headers.get("authorization")),
         )
+        tickets: list[Ticket] = []
         try:
-            play = await self._play(request, number, operation, model_id)
+            play = await self._play(request, number, Asked(operation, model_id, {}), tickets)
             self._log.note(number, request_id=play.headers.get("x-amzn-requestid"))
             stage = Stage(
                 request, {"x-amzn-requestid": request_id}, lambda status: self._log.note(number, status=status)
@@ -167,22 +194,42 @@ class Sandbox:
         except web.HTTPException as refused:
             self._log.note(number, status=refused.status, outcome=COMPLETED)
             raise
+        finally:
+            for ticket in tickets:
+                ticket.end()
+                self._log.note(number, burned_tokens=ticket.burned_tokens)
         self._log.close(number)
         return response
 
-    async def _play(self, request: web.Request, number: int, operation: str, model_id: str) -> Play:
+    async def _play(self, request: web.Request, number: int, asked: Asked, tickets: list[Ticket]) -> Play:
+        """Raises what aiohttp raises; `tickets` takes what must be given back to the quota in the end."""
         raw = await request.read()
         try:
             check_credential(request.headers.get("authorization"))
             role = self._role(request)
             if role is not None:
                 self._log.note(number, role=role.session_arn, tags=role.tags)
-            asked = Asked(operation, model_id, read_body(raw))
+            asked = replace(asked, body=read_body(raw))
             self._log.note(number, body=asked.body)
             chosen, scripted = self._runtime.cue(asked)
             if chosen is not None:
                 self._log.note(number, fault=chosen.fault.name)
-            return await self._runtime.play(asked, chosen, scripted)
+            region = region_of(request.headers.get("authorization")) or "us-east-1"
+
+            def admit(model: ModelId) -> Callable[[Json], None]:
+                ticket = self._quotas.admit(
+                    asked,
+                    model,
+                    account=OWN_ACCOUNT if role is None else role.account,
+                    region=region,
+                    cached_tokens=lambda: self._runtime.cached_tokens(asked, model),
+                )
+                if ticket is None:
+                    return lambda _: None
+                tickets.append(ticket)
+                return ticket.spend
+
+            return await self._runtime.play(asked, chosen, scripted, admit)
         except Refused as refused:
             return refusal_play(refused.refusal)
 
