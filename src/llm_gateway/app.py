@@ -190,7 +190,9 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None, crew: Cr
         observers=observers,
     )
     others, workers = _others(crew, metrics)
-    reports = Reports(models=catalog, metrics=metrics, cache=cache, others=others, workers=workers)
+    reports = Reports(
+        models=catalog, metrics=metrics, cache=cache, routes=router.listing, others=others, workers=workers
+    )
     desk = RouteDesk(router, settings, catalog, file)
     return App(
         settings, catalog, backend, gateway, router, desk, reports, metrics, money, cache, webhook, redis, board, crew

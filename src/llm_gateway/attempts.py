@@ -6,18 +6,20 @@ Law: nothing is asked again once a part of its answer was given to anybody.
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from llm_gateway.access.contract import Gate
 from llm_gateway.accounting.books_contract import Hold
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend
-from llm_gateway.caching.flights import Publish
+from llm_gateway.caching.flights import Flight, Publish, Tell
 from llm_gateway.caching.repeats_contract import KeptAnswer, Named, Repeats
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Completion, Usage
 from llm_gateway.domain.errors import BackendError, BudgetExceeded, CallerError, GatewayError, ModelNotAllowed
 from llm_gateway.domain.requests import ModelCall, ResolvedModel
+from llm_gateway.domain.ways import wordless
 from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size, Trip, Way, Ways
 from llm_gateway.telemetry.telling import Telling
@@ -32,13 +34,23 @@ _TAGGED: dict[str, Callable[[Caller], str | None]] = {
 
 
 class Errand(NamedTuple):
-    """For whom an answer is fetched. ``take_back`` forgets what was published, unless somebody has it; ``named`` is the
-    caller's own name for it."""
+    """For whom an answer is fetched. ``take_back`` forgets what was published, unless somebody has it; ``tell`` hears
+    how the way here can be told, once an answer begins; ``named`` is the caller's own name for it."""
 
     publish: Publish
     take_back: Callable[[], bool]
+    tell: Callable[[Tell], None]
     is_abandoned: Callable[[], bool]
     named: Named | None = None
+
+
+def errand_of(flight: Flight[Answer], publish: Publish, named: Named | None = None) -> Errand:
+    """For the passengers of a flight."""
+
+    def tell(how: Tell) -> None:
+        flight.tell = how
+
+    return Errand(publish, flight.take_back, tell, lambda: flight.is_abandoned, named)
 
 
 class Attempts:
@@ -97,6 +109,7 @@ class Attempts:
         try:
             stream = await self._backend.open(call)
             way.began(seat)
+            errand.tell(partial(way.as_told, seat.candidate))
             async for batch in stream:
                 await errand.publish(batch)
             completion = stream.completion()
@@ -250,5 +263,5 @@ def _along(paid: list[Paid], way: Way, seat: Seat) -> list[Paid]:
     """With the way that led there, where there is something to tell."""
     if not paid or way.is_straight:
         return paid
-    told = json.dumps(way.as_told(seat.candidate), ensure_ascii=False, separators=(",", ":"))
+    told = json.dumps(wordless(way.as_told(seat.candidate)), ensure_ascii=False, separators=(",", ":"))
     return [each._replace(route=told) for each in paid]

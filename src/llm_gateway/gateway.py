@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.accounting.contract import Pricer
-from llm_gateway.attempts import Attempts, Errand
+from llm_gateway.attempts import Attempts, Errand, errand_of
 from llm_gateway.backends.contract import Backend, Embedder
 from llm_gateway.caching.contract import AnswerCache
 from llm_gateway.caching.flights import Drains, Flight, Flights, Publish, draining
@@ -32,6 +32,7 @@ from llm_gateway.till import Till, to_the_end
 from llm_gateway.vectors import Vectors
 
 OnDeltas = Callable[[Sequence[Delta]], Awaitable[None]]
+OnWay = Callable[[Mapping[str, object]], None]
 Fingerprint = Callable[[ModelCall, str], bytes]
 """Of a call, and of whom its answer may be shared with."""
 
@@ -98,9 +99,10 @@ class Gateway:
         caller: Caller = ANYBODY,
         on_deltas: OnDeltas | None = None,
         on_standing: Callable[[Mapping[str, str]], None] | None = None,
+        on_way: OnWay | None = None,
     ) -> Generation:
-        """Answers one request; ``on_deltas`` is awaited with each batch of deltas as it arrives, ``on_standing`` hears
-        before the first how the caller stands with its rate limits.
+        """Answers one request; ``on_deltas`` is awaited with each batch of deltas as it arrives. Before the first,
+        ``on_standing`` hears how the caller stands with its rate limits, and ``on_way`` who answers and why.
 
         Raises:
             GatewayError: an expected failure; anything else is a fault of ours.
@@ -113,7 +115,7 @@ class Gateway:
                 admission = await self._admit(request, request_id, caller)
                 if on_standing is not None:
                     on_standing(admission.ticket.standing)
-                answer = await self._answer(admission, on_deltas)
+                answer = await self._answer(admission, on_deltas, on_way)
             spent = used(answer)
         except BaseException as error:  # told, and raised again
             latency_ms = (self._clock() - started_at) * 1000
@@ -227,9 +229,9 @@ class Gateway:
         worst = self._backend.worst_case(call)
         return worst.input_tokens, worst.answer_tokens
 
-    async def _answer(self, admission: Admission, on_deltas: OnDeltas | None) -> Answer:
+    async def _answer(self, admission: Admission, on_deltas: OnDeltas | None, on_way: OnWay | None) -> Answer:
         if admission.caller.idempotency_key is not None:
-            return await self._answer_once(admission, admission.caller.idempotency_key, on_deltas)
+            return await self._answer_once(admission, admission.caller.idempotency_key, on_deltas, on_way)
         mode, scope = admission.call.request.cache, admission.caller.cache_scope
         fingerprint = self._fingerprint(admission.call, scope) if self._remembers and mode != "bypass" else None
         if fingerprint is not None and mode == "use":
@@ -240,11 +242,13 @@ class Gateway:
             flight = self._flights.find(fingerprint)
             if flight is not None:
                 self._tell.step(admission.request_id, "joined_equal_request")
-                answer = await flight.ride(on_deltas)
+                answer = await flight.ride(on_deltas, on_way)
                 return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
-        return await self._depart(admission, fingerprint).ride(on_deltas)
+        return await self._depart(admission, fingerprint).ride(on_deltas, on_way)
 
-    async def _answer_once(self, admission: Admission, name: str, on_deltas: OnDeltas | None) -> Answer:
+    async def _answer_once(
+        self, admission: Admission, name: str, on_deltas: OnDeltas | None, on_way: OnWay | None
+    ) -> Answer:
         """Under a name of the caller's own: asked again, the answer that was paid for comes back."""
         scope = admission.caller.key_id or ""
         named = Named(scope, name, self._fingerprint(admission.call, scope).hex())
@@ -253,19 +257,19 @@ class Gateway:
         if flight is not None:
             if self._named_bodies.get(seat) != named.body:
                 raise other_body(name)
-            answer = await flight.ride(on_deltas)
+            answer = await flight.ride(on_deltas, on_way)
             return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
 
         async def launch(publish: Publish) -> Answer:
             try:
-                errand = Errand(publish, lambda: mine.take_back(), lambda: mine.is_abandoned, named)
+                errand = errand_of(mine, publish, named)
                 return await self._ask_once(admission, named, errand)
             finally:
                 self._named_bodies.pop(seat, None)
 
         self._named_bodies[seat] = named.body
         mine = self._named.start(launch, seat, admission.caller.key_id)
-        return await mine.ride(on_deltas)
+        return await mine.ride(on_deltas, on_way)
 
     async def _ask_once(self, admission: Admission, named: Named, errand: Errand) -> Answer:
         kept = await self._repeats.claim(named)
@@ -280,7 +284,7 @@ class Gateway:
 
     def _depart(self, admission: Admission, fingerprint: bytes | None) -> Flight[Answer]:
         async def launch(publish: Publish) -> Answer:
-            errand = Errand(publish, lambda: flight.take_back(), lambda: flight.is_abandoned)
+            errand = errand_of(flight, publish)
             answer = await self._attempts.make(admission, errand)
             if fingerprint is not None and worth_keeping(answer.completion):
                 await self._cache.put(fingerprint, answer.completion, label_of(admission))

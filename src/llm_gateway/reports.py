@@ -1,9 +1,9 @@
 """TELL: what models there are, and what this process has done."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from llm_gateway.caching.contract import AnswerCache, CacheState
 from llm_gateway.domain.cards import ModelCard
@@ -36,6 +36,10 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
+def _own(route: ModelCard) -> dict[str, Any]:
+    return {"name": route.name, "description": route.description, "aliases": ()}
+
+
 class Reports:
     """Answers questions about models and figures."""
 
@@ -45,11 +49,13 @@ class Reports:
         models: ModelListing,
         metrics: Metrics,
         cache: AnswerCache,
+        routes: Callable[[], Sequence[ModelCard]] = tuple,
         today: Callable[[], date] = _today,
         others: Others | None = None,
         workers: int = 1,
     ) -> None:
         self._models = models
+        self._routes = routes
         self._metrics = metrics
         self._cache = cache
         self._today = today
@@ -59,8 +65,12 @@ class Reports:
     def models(
         self, *, provider: str | None = None, capability: str | None = None, lifecycle: str | None = None
     ) -> list[ModelCard]:
-        """The models that pass every filter that is set."""
-        return self._models.listing(provider=provider, capability=capability, lifecycle=lifecycle, today=self._today())
+        """The models that pass every filter that is set; then the routes, each with the card of its first target."""
+        cards = self._models.listing(provider=provider, capability=capability, lifecycle=lifecycle, today=self._today())
+        kept = {card.id: card for card in cards}
+        routes = [replace(kept[card.id], **_own(card)) for card in self._routes() if card.id in kept]
+        names = {card.name for card in routes}
+        return [*[card for card in cards if card.name not in names], *routes]
 
     async def stats(self) -> Stats:
         """The figures now."""

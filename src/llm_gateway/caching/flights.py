@@ -9,7 +9,7 @@ read by anybody is bounded, unless somebody waits for the whole.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,7 @@ from llm_gateway.domain.errors import Overloaded
 
 Landed = TypeVar("Landed")
 Deltas = Sequence[Delta]
+Tell = Callable[[], Mapping[str, object]]
 Publish = Callable[[Deltas], Awaitable[None]]
 """Gives a batch to who waits for it; returns when the next may come."""
 
@@ -89,6 +90,7 @@ class Flight(Generic[Landed]):
         "fingerprint",
         "is_abandoned",
         "owner",
+        "tell",
     )
 
     def __init__(
@@ -101,6 +103,7 @@ class Flight(Generic[Landed]):
         self.fingerprint = fingerprint
         self.owner = owner
         self.is_abandoned = False
+        self.tell: Tell | None = None
         self._flights = flights
         self._batches: list[Deltas] = []
         self._arrival: asyncio.Event | None = None  # made by the first who waits for deltas
@@ -168,12 +171,20 @@ class Flight(Generic[Landed]):
             self._readers.remove(reader)
             self._make_room()
 
-    async def ride(self, on_deltas: Callable[[Deltas], Awaitable[None]] | None) -> Landed:
-        """Waits for the landing; leaving it, for whatever reason, ends the flight when nobody else waits."""
+    async def ride(
+        self,
+        on_deltas: Callable[[Deltas], Awaitable[None]] | None,
+        on_start: Callable[[Mapping[str, object]], None] | None = None,
+    ) -> Landed:
+        """Waits for the landing; leaving it, for whatever reason, ends the flight when nobody else waits. ``on_start``
+        hears before the first delta what ``tell`` has to say of the way here."""
         with self:
             if on_deltas is not None:
                 async with aclosing(self.deltas()) as batches:
                     async for batch in batches:
+                        if on_start is not None and self.tell is not None:
+                            on_start(self.tell())
+                            on_start = None
                         await on_deltas(batch)
             return await self.landed()
 

@@ -73,6 +73,7 @@ class Diary:
         told: dict[str, object] = {
             "route": self._plan.route,
             "target": None if answered is None else answered.key,
+            "model": None if answered is None else answered.model.name,
             "why": self._why,
             "candidates": [road.candidate.key for road in self._roads],
             "attempts": list(self._attempts),

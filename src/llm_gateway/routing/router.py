@@ -6,7 +6,9 @@ A request goes by the table that was in force when it came; what is known of tar
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
+from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.completions import Completion, Usage
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import ResolvedModel
@@ -95,6 +97,18 @@ class Router:
         """See :class:`~llm_gateway.routing.contract.RouteBook`."""
         routes = {name: self._told_route(route) for name, route in self._table.routes.items()}
         return {"routes": routes, "targets": self._targets.told()}
+
+    def listing(self) -> list[ModelCard]:
+        """A card for each route: that of its first target, by the route's name."""
+        cards: list[ModelCard] = []
+        for name, route in self._table.routes.items():
+            plan = self.plan(name)
+            card = plan.first.model.card
+            if card is not None:
+                targets = ", ".join([candidate.key for candidate in plan.groups[0][1]])
+                stand_ins = f"; falls back to {', '.join(route.fallbacks)}" if route.fallbacks else ""
+                cards.append(replace(card, name=name, description=f"Route ({route.strategy}): {targets}{stand_ins}."))
+        return cards
 
     # --- candidates ---------------------------------------------------------------------------------------------------
 

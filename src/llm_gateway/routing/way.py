@@ -102,7 +102,7 @@ class Journey:
 
     def began(self, seat: Seat) -> None:
         """See :class:`~llm_gateway.routing.contract.Way`."""
-        self._chances.budget.answered()
+        self._chances.budget.answered(seat.candidate.key)
         road = self._road_of(seat)
         if not road.state.breaker.is_closed:
             road.state.breaker.went_well(road.probes)
@@ -167,7 +167,10 @@ class Journey:
         last, now = self._last, self._chances.clock()
         roads = [road for road in self._roads if self._is_open(road, now)]
         if last is None or last.error is None:
-            return self._best(roads, now)
+            best = self._best(roads, now)
+            if not self._made:
+                self._note_resting(best, now)
+            return best
         others = [road for road in roads if road is not last]
         is_last_attempt = self._made + 1 >= self._policy.attempts
         can_repeat = last in roads and not last.closed
@@ -199,6 +202,20 @@ class Journey:
                 soonest, shortest = road, wait_s
         return soonest
 
+    def _note_resting(self, best: Road | None, now: float) -> None:
+        """Why those before the best were not asked."""
+        for road in self._roads:
+            if road is best:
+                return
+            if road.closed or road.candidate.stands_in_for == "context":
+                continue
+            rests_s, opens_in_s = road.state.cooling_until - now, road.state.breaker.opens_in_s(now)
+            if opens_in_s > 0:
+                reason = f"its breaker is open for {opens_in_s:.1f} s more"
+            else:
+                reason = f"rests for {rests_s:.1f} s after a throttle" if rests_s > 0 else "no room in its quota"
+            self._diary.passed_over(road.candidate, reason)
+
     def _quota_wait_s(self, road: Road) -> float:
         quota = road.state.quota
         if quota is None:
@@ -212,13 +229,15 @@ class Journey:
         """One more attempt within the budget of retries. For a throttled target it is asked for again after a pause:
         answers on their way may pay for it."""
         budget = self._chances.budget
+        failed = road.candidate.key if self._last is None else self._last.candidate.key
         for number in range(1, _ASKS_FOR_BUDGET + 1):
-            if budget.grant(self._policy.retry_share):
+            if budget.grant(failed, self._policy.retry_share):
                 self._is_granted = True
                 return True
-            if road.error is None or road.error.remedy.says != "throttles" or number == _ASKS_FOR_BUDGET:
+            error = None if self._last is None else self._last.error
+            if error is None or error.remedy.says != "throttles" or number == _ASKS_FOR_BUDGET:
                 return False
-            if not await self._pause(_jittered(road.error.remedy, number, self._chances.draw())):
+            if not await self._pause(_jittered(error.remedy, number, self._chances.draw())):
                 return False
         return False
 

@@ -49,6 +49,7 @@ def encode_generation(generation: Generation, *, has_format: bool = False) -> Js
         "estimated_cost_usd": usd(generation.cost_nano_usd),
         "request_id": generation.request_id,
         "warnings": list(generation.warnings),
+        **({"route": generation.way} if generation.way is not None else {}),
         **encode_more(completion.blocks),
     }
     if has_format and completion.finish_reason != "tool_use":

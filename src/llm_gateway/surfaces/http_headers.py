@@ -14,6 +14,7 @@ from llm_gateway.domain.completions import Generation
 from llm_gateway.domain.errors import BackendError, GatewayError
 from llm_gateway.domain.requests import CacheMode
 from llm_gateway.surfaces.json_values import a_word
+from llm_gateway.surfaces.way_words import route_header
 from llm_gateway.surfaces.wire_errors import status_of_error
 
 Headers = list[tuple[bytes, bytes]]
@@ -62,7 +63,7 @@ def generation_headers(generation: Generation, cache: CacheMode) -> Headers:
     if generation.cost_nano_usd is not None:
         cost = Decimal(generation.cost_nano_usd) / _NANO
         headers.append((b"x-llm-gateway-cost-usd", f"{cost.normalize():f}".encode()))
-    headers += standing_headers(generation.standing)
+    headers += standing_headers(generation.standing) + route_header(generation.way)
     if generation.warnings:
         told = _UNSENDABLE.sub("?", "; ".join(generation.warnings))[:_LONGEST_WARNING]
         headers.append((b"x-llm-gateway-warnings", told.encode("ascii")))
@@ -92,6 +93,7 @@ def error_headers(error: GatewayError) -> Headers:
         headers.append((b"retry-after", str(max(1, ceil(wait_s))).encode()))
         headers.append((b"retry-after-ms", str(round(wait_s * 1000)).encode()))
     may_be_paid = isinstance(error, BackendError) and error.spent is not None
+    headers += route_header(error.way)
     if (status in _RETRIED_BY_CLIENTS or status >= 500) and (may_be_paid or not error.retryable):
         headers.append((b"x-should-retry", b"false"))
     return headers

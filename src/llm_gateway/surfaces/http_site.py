@@ -34,7 +34,7 @@ _ONE_WORKER = "a session over SSE needs a server of one worker (--workers 1), an
 _MCP = (MCP_PATH, MCP_PATH + "/")
 _FOR_PAGES = (
     *("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "age", "mcp-session-id"),
-    *(f"x-llm-gateway-{word}" for word in ("cache", "cache-tier", "model", "cost-usd", "warnings")),
+    *(f"x-llm-gateway-{word}" for word in ("cache", "cache-tier", "model", "cost-usd", "route", "warnings")),
     *("x-llm-gateway-dropped-params", "x-llm-gateway-estimated"),
     *(f"x-ratelimit-{word}-{what}" for word in ("limit", "remaining", "reset") for what in ("requests", "tokens")),
 )

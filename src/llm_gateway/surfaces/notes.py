@@ -1,6 +1,7 @@
 """What an answer tells beside the forms that other people's clients know. Pure."""
 
 from llm_gateway.domain.completions import Generation
+from llm_gateway.domain.ways import is_plain
 
 Json = dict[str, object]
 
@@ -17,4 +18,6 @@ def notes_json(generation: Generation) -> Json:
         notes["format_fault"] = completion.format_fault
     if completion.guardrail_trace is not None:
         notes["guardrail_trace"] = completion.guardrail_trace
+    if not is_plain(generation.way):
+        notes["route"] = generation.way
     return notes

@@ -173,6 +173,10 @@ GENERATE_OUTPUT = _open_object(
         },
         "request_id": {"type": "string"},
         "warnings": {"type": "array", "items": {"type": "string"}, "description": "What was adjusted, and why."},
+        "route": {
+            "type": "object",
+            "description": "How the answer came to be: candidates, why the first of them, attempts with errors and ms.",
+        },
         **MORE_OUTPUT,
     },
     *("content", "model", "model_id", "usage", "finish_reason", "cached", "latency_ms"),

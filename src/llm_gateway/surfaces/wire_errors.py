@@ -10,6 +10,7 @@ from llm_gateway.domain.errors import (
     GatewayError,
     IdempotencyConflict,
 )
+from llm_gateway.domain.ways import is_plain
 
 INTERNAL = "internal_error"
 INTERNAL_TEXT = "something went wrong inside the gateway; its log has the details under this request_id"
@@ -82,6 +83,7 @@ def error_body(error: GatewayError, request_id: str) -> dict[str, object]:
         "retry_after_ms": None if after_s is None else round(after_s * 1000),
         "request_id": request_id,
         **error.facts(),
+        **({} if is_plain(error.way) else {"route": error.way}),
     }
 
 

@@ -16,6 +16,7 @@ import orjson
 import structlog
 
 from llm_gateway.domain.content import text_of
+from llm_gateway.domain.ways import is_plain, wordless
 from llm_gateway.telemetry.contract import PaidAttempt, RequestRecord
 from llm_gateway.telemetry.log_lines import LossyLines
 
@@ -125,6 +126,8 @@ class RequestLog:
             facts["total_tokens"] = usage.total_tokens
             facts["cost_usd"] = None if record.cost_nano_usd is None else record.cost_nano_usd / 1e9
             facts["upstream_request_id"] = record.completion.upstream_request_id
+        if record.way is not None and not is_plain(record.way):
+            facts["route"] = wordless(record.way)
         if self._log_prompts and record.request is not None:
             turns = [(message.role, text_of(message.content)) for message in record.request.messages]
             system = text_of(record.request.system)

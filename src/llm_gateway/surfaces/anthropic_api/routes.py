@@ -34,6 +34,7 @@ from llm_gateway.surfaces.http_headers import (
 from llm_gateway.surfaces.identity import caller_of
 from llm_gateway.surfaces.json_body import read_json
 from llm_gateway.surfaces.request_ids import new_request_id, told_request_id
+from llm_gateway.surfaces.way_words import route_header
 from llm_gateway.surfaces.wire_errors import INTERNAL, INTERNAL_TEXT, status_of_error
 
 PATH = "/v1/messages"
@@ -176,6 +177,7 @@ class _Streaming:
         self._pinging: asyncio.Task[None] | None = None
         self._told = 0
         self._standing: dict[str, str] = {}
+        self._way: dict[str, object] = {}
 
     async def run(self) -> None:
         """Raises what the gateway raises."""
@@ -186,6 +188,7 @@ class _Streaming:
                 caller=self._exchange.who,
                 on_deltas=self._on_deltas,
                 on_standing=self._standing.update,
+                on_way=self._way.update,
             )
         finally:
             if self._pinging is not None:
@@ -196,8 +199,9 @@ class _Streaming:
         events = self._writer.deltas(deltas)
         if not self._exchange.started:
             request = self._asked.request
-            model = self._gateway.resolve(request.model).name
+            model = str(self._way.get("model") or self._gateway.resolve(request.model).name)
             told = early_headers(request.cache, model) + standing_headers(self._standing)
+            told += route_header(self._way or None)
             await self._exchange.start(200, [*_EVENTS, *told, *_dropped(self._asked)])
             self._pinging = asyncio.ensure_future(self._ping())
         self._told += 1

@@ -19,6 +19,7 @@ from llm_gateway.surfaces.openai_api.answers import chat_completion, cost_text
 from llm_gateway.surfaces.openai_api.chat_request import ChatAsk, decode_chat
 from llm_gateway.surfaces.openai_api.chunks import ChunkWriter
 from llm_gateway.surfaces.openai_api.replies import Caller, header_text, send_json
+from llm_gateway.surfaces.way_words import route_header
 
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -62,13 +63,14 @@ async def _stream(ask: ChatAsk, caller: Caller, gateway: Gateway) -> None:
     )
 
     standing: dict[str, str] = {}
+    way: dict[str, object] = {}
 
     async def on_deltas(deltas: Sequence[Delta]) -> None:
         if caller.begun:
             await caller.send_piece(writer.deltas(deltas))
             return
-        model = gateway.resolve(ask.request.model).name
-        early = _known_early(ask, model, cached=False) + standing_headers(standing)
+        model = str(way.get("model") or gateway.resolve(ask.request.model).name)
+        early = _known_early(ask, model, cached=False) + standing_headers(standing) + route_header(way or None)
         await caller.begin(200, [*_EVENT_STREAM, *early])
         await caller.send_piece(writer.role() + writer.deltas(deltas))
 
@@ -78,6 +80,7 @@ async def _stream(ask: ChatAsk, caller: Caller, gateway: Gateway) -> None:
         caller=caller.who,
         on_deltas=on_deltas,
         on_standing=standing.update,
+        on_way=way.update,
     )
     last = writer.end(generation, usd(generation.cost_nano_usd))
     if not caller.begun:
@@ -98,7 +101,7 @@ def _told(ask: ChatAsk, generation: Generation) -> list[tuple[bytes, bytes]]:
     headers = _known_early(ask, generation.model, cached=generation.cached) + kept_headers(generation)
     if generation.cost_nano_usd is not None:
         headers.append((b"x-llm-gateway-cost-usd", cost_text(generation.cost_nano_usd)))
-    return headers + standing_headers(generation.standing)
+    return headers + standing_headers(generation.standing) + route_header(generation.way)
 
 
 def _by_the_callers_numbers(error: InvalidRequest | UnsupportedFeature, origins: Sequence[int]) -> GatewayError:
