@@ -23,7 +23,7 @@ TEXT = README.read_text()
 FENCE = re.compile(r"<!-- call: (\w+) -->\n```json\n(.*?)```.*?<!-- answer(: shape)? -->\n```json\n(.*?)```", re.DOTALL)
 CALLS = [(tool, json.loads(asked), bool(shape), json.loads(told)) for tool, asked, shape, told in FENCE.findall(TEXT)]
 PROGRAMS = re.findall(r"<!-- run -->\n```python\n(.*?)```", TEXT, re.DOTALL)
-CHANGING = {"latency_ms", "request_id"}
+CHANGING = {"ms", "latency_ms", "request_id"}
 
 
 @pytest.fixture
@@ -86,6 +86,8 @@ def without_changing(value: object) -> object:
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
         return {name: without_changing(member) for name, member in members.items() if name not in CHANGING}
+    if isinstance(value, list):
+        return [without_changing(member) for member in cast("list[object]", value)]
     return value
 
 

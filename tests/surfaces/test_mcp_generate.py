@@ -46,6 +46,7 @@ async def test_an_answer_has_every_promised_field(mode: str) -> None:
     jsonschema.validate(answer, GENERATE_OUTPUT)
     assert answer.pop("request_id").startswith("req_")
     assert answer.pop("latency_ms") >= 0
+    assert answer.pop("route")["target"] == "us.amazon.nova-lite-v1:0"
     assert answer == {
         "content": "Hello",
         "model": "nova-lite",
@@ -58,7 +59,7 @@ async def test_an_answer_has_every_promised_field(mode: str) -> None:
     }
     text = json.loads(result.content[0].text)
     assert text["content"] == "Hello"
-    assert text == result.structured_content | {name: text[name] for name in ("request_id", "latency_ms")}
+    assert text == result.structured_content | {name: text[name] for name in ("request_id", "latency_ms", "route")}
 
 
 async def test_prompt_cache_tokens_are_told_where_there_are_any(mode: str) -> None:

@@ -102,7 +102,10 @@ class Router:
         """A card for each route: that of its first target, by the route's name."""
         cards: list[ModelCard] = []
         for name, route in self._table.routes.items():
-            plan = self.plan(name)
+            try:
+                plan = self.plan(name)
+            except GatewayError:
+                continue  # a model is no more: whoever asks the route is told
             card = plan.first.model.card
             if card is not None:
                 targets = ", ".join([candidate.key for candidate in plan.groups[0][1]])
