@@ -20,17 +20,10 @@ from llm_gateway.domain.completions import Completion, Usage
 from llm_gateway.domain.errors import BackendError, BudgetExceeded, CallerError, GatewayError, ModelNotAllowed
 from llm_gateway.domain.requests import ModelCall, ResolvedModel
 from llm_gateway.domain.ways import wordless
-from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of
+from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, session_tags
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size, Trip, Way, Ways
 from llm_gateway.telemetry.telling import Telling
 from llm_gateway.till import Keeping, Paid, Purchase, Till
-
-_TAGGED: dict[str, Callable[[Caller], str | None]] = {
-    "key": lambda caller: caller.key_name or caller.key_id,
-    "team": lambda caller: caller.team,
-    "agent": lambda caller: caller.agent,
-    "run": lambda caller: caller.run_id,
-}
 
 
 class Errand(NamedTuple):
@@ -87,7 +80,7 @@ class Attempts:
             seat = await way.next()
             answer = await self._ask(admission, seat, way, errand)
             if answer is not None:
-                self._ways.arrived(trip, seat.candidate, answer.completion)
+                self._ways.arrived(trip, seat.candidate, answer.completion.usage)
                 return answer
 
     async def _ask(self, admission: Admission, seat: Seat, way: Way, errand: Errand) -> Answer | None:
@@ -113,7 +106,7 @@ class Attempts:
             async for batch in stream:
                 await errand.publish(batch)
             completion = stream.completion()
-            way.arrived(seat, completion)
+            way.arrived(seat, completion.usage, completion.first_delta_ms)
             paid.append(Paid(completion.usage, "client_disconnect" if errand.is_abandoned() else "ok", completion))
             answer = _answer(admission, seat, way, as_clamped(completion, hold))
             keeping = self._keeping(errand.named, answer.completion)
@@ -185,7 +178,7 @@ class Attempts:
             return self._pricer.cost_nano_usd(usage, candidate.model, request.service_tier)
 
         def permits(model: ResolvedModel) -> bool:
-            return self._permits(caller, model)
+            return self.permits(caller, model)
 
         trip = Trip(
             plan=admission.plan,
@@ -199,7 +192,8 @@ class Attempts:
         length = await self._length(admission)
         return trip if length is None else trip._replace(input_tokens=length)
 
-    def _permits(self, caller: Caller, model: ResolvedModel) -> bool:
+    def permits(self, caller: Caller, model: ResolvedModel) -> bool:
+        """Whether the caller may ask this model."""
         try:
             self._gate.permit(caller, model)
         except ModelNotAllowed:
@@ -238,12 +232,12 @@ def _windows(plan: Plan) -> list[int]:
 
 def _call(admission: Admission, seat: Seat) -> ModelCall:
     place = seat.candidate.target.place
-    tags: tuple[tuple[str, str], ...] = ()
-    if place.account is not None:
-        told = [(name, _TAGGED[name](admission.caller)) for name in place.account.session_tags if name in _TAGGED]
-        tags = tuple([(name, value) for name, value in told if value])
     return ModelCall(
-        admission.call.request, seat.candidate.model, place=place, session_tags=tags, time_left_s=seat.time_left_s
+        admission.call.request,
+        seat.candidate.model,
+        place=place,
+        session_tags=session_tags(place, admission.caller),
+        time_left_s=seat.time_left_s,
     )
 
 

@@ -6,6 +6,7 @@ settled before its answer reaches anybody, and it is settled for broken and aban
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from llm_gateway.access.contract import Demand, Gate, Limiter, NoLimits, OpenGate
 from llm_gateway.accounting.contract import Pricer
@@ -68,7 +69,7 @@ class Gateway:
         self._limiter: Limiter = limiter or NoLimits()
         self._fetcher: MediaFetcher = fetcher or NoFetching()
         self.forecasts = Forecasts(resolve=self.resolve, backend=backend, pricer=pricer, fetcher=self._fetcher)
-        self._vectors = Vectors(embedder=embedder, till=till, limiter=self._limiter)
+        self._vectors = Vectors(embedder=embedder, ways=ways, till=till, limiter=self._limiter)
         self._tell = Telling(observers)
         self._clock = clock
         self._repeats: Repeats = repeats or NoRepeats()
@@ -138,23 +139,26 @@ class Gateway:
             GatewayError: an expected failure; anything else is a fault of ours.
         """
         started_at = self._clock()
+        plan: Plan | None = None
         call: EmbedCall | None = None
         outcome = "ok"
         try:
             with self.crowd, self._revocations.cutting(caller.key_id):
-                call = EmbedCall(request, self._planned(request.model, caller).first.model)
-                embeddings, costs = await self._vectors.make(call, request_id, caller)
+                plan = self._planned(request.model, caller)
+                permits = partial(self._attempts.permits, caller)
+                call, embeddings, costs = await self._vectors.make(request, plan, permits, request_id, caller)
         except BaseException as error:  # told, and raised again
             outcome = outcome_of(error)
             raise
         finally:
             latency_ms = (self._clock() - started_at) * 1000
+            model = call.model if call else plan.first.model if plan else None
             self._tell.ended(
                 RequestRecord(
                     request_id=request_id,
                     caller=caller,
-                    model=call.model.name if call else None,
-                    model_id=call.model.invoked_id if call else None,
+                    model=model.name if model else None,
+                    model_id=model.invoked_id if model else None,
                     outcome=outcome,
                     latency_ms=latency_ms,
                 )

@@ -1,7 +1,7 @@
 """The forms that a request takes on its way, and what is said of them. Pure."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,9 +12,17 @@ from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Completion, Generation
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import ModelCall, ResolvedModel
+from llm_gateway.domain.routes import Place
 from llm_gateway.routing.contract import Plan
 
 _KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
+
+_TAGGED: dict[str, Callable[[Caller], str | None]] = {
+    "key": lambda caller: caller.key_name or caller.key_id,
+    "team": lambda caller: caller.team,
+    "agent": lambda caller: caller.agent,
+    "run": lambda caller: caller.run_id,
+}
 
 
 class Admission(NamedTuple):
@@ -98,3 +106,11 @@ def release(admission: Admission, answer: Answer, latency_ms: float) -> Generati
         cache_age_s=answer.age_s,
         way=answer.way,
     )
+
+
+def session_tags(place: Place, caller: Caller) -> tuple[tuple[str, str], ...]:
+    """What AWS is told of the caller, where the place is another account."""
+    if place.account is None:
+        return ()
+    told = [(name, _TAGGED[name](caller)) for name in place.account.session_tags if name in _TAGGED]
+    return tuple([(name, value) for name, value in told if value])

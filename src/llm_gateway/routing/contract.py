@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import GenerateRequest, ResolvedModel
 from llm_gateway.domain.routes import Policy, RouteTable, Target
@@ -33,6 +33,13 @@ class Plan(NamedTuple):
         """The first target of the route."""
         return self.groups[0][1][0]
 
+    @property
+    def of_one_model(self) -> "Plan":
+        """Only the targets with the first one's model: vectors of two models cannot be compared."""
+        strategy, candidates = self.groups[0]
+        same = [each for each in candidates if each.model.name == self.first.model.name]
+        return self._replace(groups=((strategy, tuple(same)),))
+
 
 class Size(NamedTuple):
     """What a call takes of a quota: its input as estimated from its length, and the longest answer it asks for, in
@@ -43,14 +50,15 @@ class Size(NamedTuple):
 
 
 class Trip(NamedTuple):
-    """A request that sets out. ``scope`` is whose conversations it may be taken for; ``queue`` whose turn it takes.
+    """A request that sets out, ``None`` where it is for vectors: then nothing is asked of the models' cards.
+    ``scope`` is whose conversations it may be taken for; ``queue`` whose turn it takes.
 
     ``permits`` says whether the caller may ask a model, ``size`` what the request takes there, ``quote`` what so many
     tokens cost there in nano-dollars. ``input_tokens`` is its length where somebody has counted.
     """
 
     plan: Plan
-    request: GenerateRequest
+    request: GenerateRequest | None
     scope: str
     queue: str
     permits: Callable[[ResolvedModel], bool]
@@ -82,7 +90,7 @@ class Way(Protocol):
         """The answer begins."""
         ...
 
-    def arrived(self, seat: Seat, completion: Completion) -> None:
+    def arrived(self, seat: Seat, usage: Usage, first_token_ms: float | None = None) -> None:
         """The answer is whole."""
         ...
 
@@ -119,7 +127,7 @@ class Ways(Protocol):
         """The way of a request, its candidates in order."""
         ...
 
-    def arrived(self, trip: Trip, candidate: Candidate, completion: Completion) -> None:
+    def arrived(self, trip: Trip, candidate: Candidate, usage: Usage) -> None:
         """This candidate answered: a conversation may be sent there again."""
         ...
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llm_gateway.domain.cards import ModelCard
-from llm_gateway.domain.completions import Completion, Usage
+from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.domain.routes import NO_ROUTES, UNLIMITED, Place, Route, RouteTable, Target, TargetLimits
@@ -88,10 +88,12 @@ class Router:
             )
         return self._lined_up(trip, timeout_s)
 
-    def arrived(self, trip: Trip, candidate: Candidate, completion: Completion) -> None:
+    def arrived(self, trip: Trip, candidate: Candidate, usage: Usage) -> None:
         """See :class:`~llm_gateway.routing.contract.Ways`; remembered where a strategy of the plan wants to know."""
+        if trip.request is None:
+            return
         if any([self._strategy(name).wants_memory for name, _ in trip.plan.groups]):
-            self._conversations.answered(conversation_of(trip.request, trip.scope), candidate.key, completion.usage)
+            self._conversations.answered(conversation_of(trip.request, trip.scope), candidate.key, usage)
 
     def told(self) -> Mapping[str, object]:
         """See :class:`~llm_gateway.routing.contract.RouteBook`."""
@@ -165,7 +167,7 @@ class Router:
     # --- their order --------------------------------------------------------------------------------------------------
 
     def _lined_up(self, trip: Trip, timeout_s: float) -> Journey:
-        needs = Needs(trip.request)
+        needs = None if trip.request is None else Needs(trip.request)
         line: list[Candidate] = []
         lacking: list[tuple[Candidate, tuple[str, ...]]] = []
         why, seen = "", set[str]()
@@ -179,7 +181,9 @@ class Router:
                     seen.add(candidate.key)
                     fit.append(candidate)
             ordered, reason = self._ordered(self._strategy(name), fit, trip)
-            line += sorted(ordered, key=lambda each: needs.is_strained_by(each.model.card))
+            if needs is not None:
+                ordered.sort(key=lambda each: needs.is_strained_by(each.model.card))
+            line += ordered
             why = why or reason
         overflows = any([lacks[0].startswith(_TOO_LONG) for _, lacks in lacking])
         is_own = any([candidate.stands_in_for != "context" for candidate in line])
@@ -195,11 +199,11 @@ class Router:
             overflows=overflows and not is_own,
         )
 
-    def _lacks(self, trip: Trip, needs: Needs, candidate: Candidate) -> tuple[str, ...]:
+    def _lacks(self, trip: Trip, needs: Needs | None, candidate: Candidate) -> tuple[str, ...]:
         model = candidate.model
         if not trip.permits(model):
             return ("the key's permission",)
-        lacks = needs.lacking(model.card)
+        lacks = () if needs is None else needs.lacking(model.card)
         if trip.input_tokens is not None and model.card is not None:
             window = model.card.context_window_tokens
             if trip.input_tokens > window:
@@ -218,7 +222,7 @@ class Router:
 
     def _views(self, candidates: list[Candidate], trip: Trip, strategy: Strategy) -> list[TargetView]:
         last = None
-        if strategy.wants_memory:
+        if strategy.wants_memory and trip.request is not None:
             last = self._conversations.last(conversation_of(trip.request, trip.scope))
         views: list[TargetView] = []
         for candidate in candidates:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from llm_gateway.domain.completions import Completion
+from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import BackendError, ContextTooLong, GatewayError
 from llm_gateway.domain.remedies import Remedy
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size
@@ -107,13 +107,13 @@ class Journey:
         if not road.state.breaker.is_closed:
             road.state.breaker.went_well(road.probes)
 
-    def arrived(self, seat: Seat, completion: Completion) -> None:
+    def arrived(self, seat: Seat, usage: Usage, first_token_ms: float | None = None) -> None:
         """See :class:`~llm_gateway.routing.contract.Way`."""
         road = self._road_of(seat)
-        road.leave(completion.usage)
+        road.leave(usage)
         road.state.breaker.went_well(road.probes)
-        if completion.first_delta_ms is not None:
-            road.state.spoke(completion.first_delta_ms)
+        if first_token_ms is not None:
+            road.state.spoke(first_token_ms)
         self._diary.attempt(seat.candidate, "ok", self._chances.clock() - road.began_at)
 
     def broke(self, seat: Seat, error: BaseException) -> bool:
