@@ -8,6 +8,7 @@ them. The figures are of the machine and its moment; the ratios say more.
 import asyncio
 import contextlib
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
@@ -61,6 +62,7 @@ async def shed() -> None:
     with mock(_ANSWER_S) as upstream, gateway(upstream.port, MAX_CONCURRENT_REQUESTS=str(_MOST)) as server:
         at_capacity, over = Told(), Told()
         async with callers(server.port, _MOST) as opened, callers(server.port, _MOST * _TIMES * 2) as many:
+            await call_many(opened, chat(), fresh_numbers(), _MOST * 2, check_chat)
             until = time.perf_counter() + _SHED_S
 
             async def ask_on(caller: Caller) -> None:
@@ -122,20 +124,30 @@ def _open_files(pid: int) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _of_workers(upstream: int, number: int) -> AsyncIterator[Server]:
-    with gateway(upstream, WORKERS=str(number), CACHE_ENABLED="false") as server:
+async def _of_workers(upstream: int, number: int, keeps: bool) -> AsyncIterator[Server]:
+    kept = {"CACHE_ENABLED": str(keeps).lower(), "LEDGER": "on" if keeps else "off"}
+    with (
+        tempfile.TemporaryDirectory() as home,
+        gateway(upstream, WORKERS=str(number), LLM_GATEWAY_HOME=home, **kept) as server,
+    ):
         await asyncio.sleep(6)  # all have started, and are warm
         yield server
 
 
 async def workers() -> None:
-    """Requests a second, and the balance of connections."""
-    print(f"workers: {_CALLS} chats by {_CALLERS} callers, {_ROUNDS} rounds")
+    """Requests a second, and the balance of connections; first where nothing is written down."""
+    for keeps in (False, True):
+        await _workers(keeps)
+
+
+async def _workers(keeps: bool) -> None:
+    what = "with ledger and kept answers" if keeps else "without ledger and cache"
+    print(f"workers: {_CALLS} chats by {_CALLERS} callers, {_ROUNDS} rounds, {what}")
     rates: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(_ROUNDS):
         for number, told in rates.items():
             with mock() as upstream:
-                async with _of_workers(upstream.port, number) as server:
+                async with _of_workers(upstream.port, number, keeps) as server:
                     pids = _children(server.pid)
                     before = [_open_files(pid) for pid in pids]
                     async with callers(server.port, _CALLERS) as opened:

@@ -171,7 +171,8 @@ def tell_where(log_level: str, host: str, port: int, **more: object) -> None:
     """Also where the log is set to hide it: nobody else knows the port of ``--port 0``."""
     shown = f"http://[{host}]" if ":" in host else f"http://{host}"
     address = f"{shown}:{port}"
-    structlog.get_logger().info("listening", mcp=f"{address}/mcp", sse=f"{address}/sse", version=__version__, **more)
+    doors = {"mcp": f"{address}/mcp"} | ({} if "workers" in more else {"sse": f"{address}/sse"})
+    structlog.get_logger().info("listening", **doors, version=__version__, **more)
     if log_level not in ("DEBUG", "INFO"):
         say(f"llm-gateway listens on {address}")
 
