@@ -43,7 +43,7 @@ class Worker:
         self.process = process
         self.line = line
         self.figures: Figures = {}
-        self.serves = asyncio.Event()
+        self.serves = False
 
 
 class Foreman:
@@ -60,14 +60,16 @@ class Foreman:
         self._early_deaths = 0
         self._exit_code: int | None = None
         self._stopping = asyncio.Event()
+        self._one_serves = asyncio.Event()
         self._workers = workers
 
     async def run(self) -> int:
         """Until a signal ends it; the exit code."""
         self._listen_to_signals()
         first = asyncio.ensure_future(self._keep(0))
-        while not first.done() and not self._serves:
-            await asyncio.wait([first, *self._waits()], return_when=asyncio.FIRST_COMPLETED, timeout=1)
+        serving = asyncio.ensure_future(self._one_serves.wait())
+        await asyncio.wait([first, serving], return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
         if not first.done():
             tell_where(self._settings.log_level, self._host, self._door.port, workers=self._workers)
         rest = [asyncio.ensure_future(self._keep(seat)) for seat in range(1, self._workers)] if self._serves else []
@@ -80,10 +82,7 @@ class Foreman:
 
     @property
     def _serves(self) -> bool:
-        return any([worker.serves.is_set() for worker in self._at_work.values()])
-
-    def _waits(self) -> list[asyncio.Task[bool]]:
-        return [asyncio.ensure_future(worker.serves.wait()) for worker in self._at_work.values()]
+        return any([worker.serves for worker in self._at_work.values()])
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -117,10 +116,12 @@ class Foreman:
         while not self._stopping.is_set():
             began_at = time.monotonic()
             worker = await self._start(seat)
+            if self._stopping.is_set():  # meanwhile
+                worker.line.tell("drain")
             code = await self._attend(seat, worker)
             if self._stopping.is_set():
                 return
-            served = worker.serves.is_set()
+            served = worker.serves
             self._early_deaths = 0 if served else self._early_deaths + 1
             if not served and not self._serves and (code == 2 or self._early_deaths >= _GIVES_UP_AFTER):
                 if code != 2:  # which has said what is wrong with its settings
@@ -165,7 +166,8 @@ class Foreman:
             if word == "all_figures":
                 return self._figures_but_of(worker)
             if word == "serving":
-                worker.serves.set()
+                worker.serves = True
+                self._one_serves.set()
             elif word == "figures":
                 worker.figures = more["figures"]
             return None
@@ -197,7 +199,7 @@ class Foreman:
 
 async def _look_up(worker: Worker) -> None:
     """Its figures now; those of a moment ago from one that is busy."""
-    if worker.serves.is_set():
+    if worker.serves:
         with suppress(TimeoutError, LineBroken):
             async with asyncio.timeout(_FIGURES_S):
                 worker.figures = (await worker.line.ask("figures"))["figures"]
