@@ -16,7 +16,9 @@ import pytest
 from clients.malformed import envelope
 from clients.processes import Running, ended, environment, running_gateway, start
 from clients.processes import until as until_so
+from llm_gateway.domain.errors import ConfigurationError
 from llm_gateway.sandbox.server import Sandbox
+from llm_gateway.shared_door import SharedDoor, worker_socket
 from money.kept import Kept
 from money.test_kills import Load, until
 
@@ -172,3 +174,13 @@ async def test_a_foreman_that_is_killed_leaves_no_workers(sandbox: Sandbox, alon
             both.running.process.kill()
     for pid in pids:
         await until_so(lambda pid=pid: not Path(f"/proc/{pid}").exists(), 30)
+
+
+def test_a_port_is_not_shared_with_another_gateway() -> None:
+    door = SharedDoor("127.0.0.1", 0)
+    with worker_socket("127.0.0.1", door.port, None) as ours, worker_socket("127.0.0.1", door.port, None) as beside:
+        ours.listen()
+        beside.listen()
+        with pytest.raises(ConfigurationError, match=f"--port {door.port}"):
+            SharedDoor("127.0.0.1", door.port)
+    door.close()

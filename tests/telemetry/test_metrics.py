@@ -1,5 +1,7 @@
 """Figures: exact where they count, bounded whatever comes."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -81,3 +83,18 @@ def test_metrics_that_are_off_stay_at_zero() -> None:
     metrics.step("req_1", "asking")
     figures = metrics.snapshot()
     assert (figures.total_requests, figures.total_cost_nano_usd, figures.enabled) == (0, 0, False)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from(["a", "b", None]), st.floats(0.02, 50_000)), max_size=30))
+def test_what_two_workers_counted_adds_up_to_what_one_would_have(told: list[tuple[bool, str | None, float]]) -> None:
+    def now() -> datetime:
+        return datetime(2026, 11, 26, tzinfo=UTC)
+
+    one, first, second = MetricsTracker(now=now), MetricsTracker(now=now), MetricsTracker(now=now)
+    for is_first, model, latency_ms in told:
+        for tracker in (one, first if is_first else second):
+            tracker.request_ended(ended(model, "ok" if model else "model_not_found", latency_ms))
+            tracker.attempt_paid(paid(model or "c", 7 if model else None))
+    whole, added = one.snapshot(), first.snapshot([json.loads(json.dumps(second.figures()))])
+    assert added.average_latency_ms == pytest.approx(whole.average_latency_ms)
+    assert replace(added, average_latency_ms=None) == replace(whole, average_latency_ms=None)
