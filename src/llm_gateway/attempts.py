@@ -74,7 +74,9 @@ class Attempts:
         Raises:
             GatewayError: none did; its ``way`` tells who was asked.
         """
-        trip = await self._trip(admission)
+        trip = self._trip(admission)
+        if not admission.plan.has_one:
+            trip = trip._replace(input_tokens=await self._length(admission))
         way = self._ways.set_out(trip)
         while True:
             seat = await way.next()
@@ -167,7 +169,7 @@ class Attempts:
 
     # --- before it sets out -------------------------------------------------------------------------------------------
 
-    async def _trip(self, admission: Admission) -> Trip:
+    def _trip(self, admission: Admission) -> Trip:
         request, caller, backend = admission.call.request, admission.caller, self._backend
 
         def size(candidate: Candidate) -> Size:
@@ -180,7 +182,7 @@ class Attempts:
         def permits(model: ResolvedModel) -> bool:
             return self.permits(caller, model)
 
-        trip = Trip(
+        return Trip(
             plan=admission.plan,
             request=request,
             scope=caller.cache_scope,
@@ -189,8 +191,6 @@ class Attempts:
             size=size,
             quote=quote,
         )
-        length = await self._length(admission)
-        return trip if length is None else trip._replace(input_tokens=length)
 
     def permits(self, caller: Caller, model: ResolvedModel) -> bool:
         """Whether the caller may ask this model."""
@@ -224,8 +224,6 @@ _SURELY = 2
 
 def _windows(plan: Plan) -> list[int]:
     """The different context windows of the candidates, in tokens, the smallest first."""
-    if len(plan.groups) == 1 and len(plan.groups[0][1]) == 1:
-        return []
     cards = [candidate.model.card for _, candidates in plan.groups for candidate in candidates]
     return sorted({card.context_window_tokens for card in cards if card is not None})
 

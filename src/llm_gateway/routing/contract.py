@@ -34,6 +34,11 @@ class Plan(NamedTuple):
         return self.groups[0][1][0]
 
     @property
+    def has_one(self) -> bool:
+        """Whether there is but one candidate."""
+        return len(self.groups) == 1 and len(self.groups[0][1]) == 1
+
+    @property
     def of_one_model(self) -> "Plan":
         """Only the targets with the first one's model: vectors of two models cannot be compared."""
         strategy, candidates = self.groups[0]

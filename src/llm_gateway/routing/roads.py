@@ -30,7 +30,8 @@ class Road:
         """A call of it begins."""
         self.asked += 1
         self.began_at, self.taken = now, taken
-        self.probes = self.state.breaker.began(now)
+        breaker = self.state.breaker
+        self.probes = not breaker.is_closed and breaker.began(now)
         self.state.in_flight += 1
 
     def leave(self, used: Usage | None) -> None:

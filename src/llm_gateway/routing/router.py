@@ -25,6 +25,7 @@ Resolve = Callable[[str, str | None], ResolvedModel]
 """A caller's word for a model, and the region that it is asked in (``None``: the gateway's own)."""
 _LIKELY_ANSWER_TOKENS = 300
 _ORDERED = "ordered"
+_KEPT_PLANS = 1024
 
 
 class Router:
@@ -48,11 +49,13 @@ class Router:
         self._targets = Targets(share=share, clock=self._chances.clock)
         self._conversations = Conversations(clock=self._chances.clock)
         self._strategies: dict[str, Strategy] = {}
+        self._plans: dict[str, tuple[ResolvedModel, Plan]] = {}
         self._targets.limit(self._limits(table))
 
     def replace(self, table: RouteTable) -> None:
         """See :class:`~llm_gateway.routing.contract.RouteBook`."""
         self._targets.limit(self._limits(table))
+        self._plans.clear()
         self._table = table
 
     @property
@@ -65,22 +68,33 @@ class Router:
         table = self._table
         route = table.routes.get(asked) or table.routes.get(asked.strip().lower()) if table.routes else None
         if route is None:
-            target = Target(model=asked)
-            own = (_ORDERED, (self._candidate(target, asked),))
             if not table.fallbacks and not table.context_fallbacks:
-                return Plan(None, (own,), table.policy)
+                return self._plain(table, asked)
+            own = (_ORDERED, (self._candidate(Target(model=asked), asked),))
             stand_ins = self._stand_ins(table, asked, table.fallbacks, table.context_fallbacks)
             return Plan(None, (own, *stand_ins), table.policy)
         own = (route.strategy, tuple([self._candidate(target, asked) for target in route.targets]))
         stand_ins = self._stand_ins(table, asked, route.fallbacks, route.context_fallbacks)
         return Plan(route.name, (own, *stand_ins), route.policy)
 
+    def _plain(self, table: RouteTable, asked: str) -> Plan:
+        """Of one model by its own name: the same again while the word stands for the same."""
+        model = self._resolve(asked, None)
+        kept = self._plans.get(asked)
+        if kept is not None and kept[0] is model:
+            return kept[1]
+        plan = Plan(None, ((_ORDERED, (self._candidate(Target(model=asked), asked),)),), table.policy)
+        if len(self._plans) >= _KEPT_PLANS:
+            self._plans.clear()
+        self._plans[asked] = (model, plan)
+        return plan
+
     def set_out(self, trip: Trip) -> Journey:
         """See :class:`~llm_gateway.routing.contract.Ways`."""
         self._chances.budget.came()
         plan = trip.plan
         timeout_s = plan.policy.timeout_s or self._timeout_s
-        if len(plan.groups) == 1 and len(plan.groups[0][1]) == 1:
+        if plan.has_one:
             roads = [(plan.first, self._targets.of(plan.first))]
             why = "the only target of the route" if plan.route else "asked by its name"
             return Journey(
@@ -90,7 +104,7 @@ class Router:
 
     def arrived(self, trip: Trip, candidate: Candidate, usage: Usage) -> None:
         """See :class:`~llm_gateway.routing.contract.Ways`; remembered where a strategy of the plan wants to know."""
-        if trip.request is None:
+        if trip.request is None or trip.plan.has_one:
             return
         if any([self._strategy(name).wants_memory for name, _ in trip.plan.groups]):
             self._conversations.answered(conversation_of(trip.request, trip.scope), candidate.key, usage)

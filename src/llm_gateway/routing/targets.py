@@ -34,11 +34,12 @@ class TargetState:
         """The moving average, ``None`` where it was not asked lately."""
         return None if self._clock() - self._spoke_at > _FORGOTTEN_S else self._first_token_ms
 
-    def spoke(self, first_token_ms: float) -> None:
+    def spoke(self, first_token_ms: float, now: float) -> None:
         """Its answer began after so long."""
-        known = self.first_token_ms
-        self._first_token_ms = first_token_ms if known is None else known + _SMOOTHING * (first_token_ms - known)
-        self._spoke_at = self._clock()
+        known = self._first_token_ms
+        if known is not None and now - self._spoke_at <= _FORGOTTEN_S:
+            first_token_ms = known + _SMOOTHING * (first_token_ms - known)
+        self._first_token_ms, self._spoke_at = first_token_ms, now
 
     def went_wrong(self, code: str, remedy: Remedy, policy: Policy, pause_s: float, *, probes: bool) -> None:
         """Its call failed; throttles cool it down by their own clock and never open its breaker."""

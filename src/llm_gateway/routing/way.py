@@ -55,6 +55,7 @@ class Journey:
         "_policy",
         "_queue",
         "_roads",
+        "_set_out_at",
         "_size",
     )
 
@@ -74,7 +75,8 @@ class Journey:
         self._plan = plan
         self._policy = plan.policy
         self._chances = chances
-        self._deadline = chances.clock() + timeout_s
+        self._set_out_at = chances.clock()
+        self._deadline = self._set_out_at + timeout_s
         self._roads = [Road(candidate, state) for candidate, state in roads]
         self._queue = queue
         self._size = size
@@ -90,6 +92,10 @@ class Journey:
 
     async def next(self) -> Seat:
         """See :class:`~llm_gateway.routing.contract.Way`."""
+        if not self._made and (only := self._only()) is not None:
+            self._made, self._last = 1, only
+            only.enter(self._set_out_at, None)
+            return Seat(only.candidate, self._deadline - self._set_out_at)
         while True:
             road = self._choose()
             if road is None:
@@ -109,12 +115,12 @@ class Journey:
 
     def arrived(self, seat: Seat, usage: Usage, first_token_ms: float | None = None) -> None:
         """See :class:`~llm_gateway.routing.contract.Way`."""
-        road = self._road_of(seat)
+        road, now = self._road_of(seat), self._chances.clock()
         road.leave(usage)
         road.state.breaker.went_well(road.probes)
         if first_token_ms is not None:
-            road.state.spoke(first_token_ms)
-        self._diary.attempt(seat.candidate, "ok", self._chances.clock() - road.began_at)
+            road.state.spoke(first_token_ms, now)
+        self._diary.attempt(seat.candidate, "ok", now - road.began_at)
 
     def broke(self, seat: Seat, error: BaseException) -> bool:
         """See :class:`~llm_gateway.routing.contract.Way`."""
@@ -159,6 +165,13 @@ class Journey:
         """See :class:`~llm_gateway.routing.contract.Way`."""
         return self._diary.as_told(answered)
 
+    def _only(self) -> Road | None:
+        """The only candidate, where nothing keeps it from being asked at once: the way of most requests."""
+        road = self._roads[0] if len(self._roads) == 1 else None
+        if road is None or road.closed or road.state.quota is not None or not road.state.breaker.is_closed:
+            return None
+        return road
+
     # --- who is next --------------------------------------------------------------------------------------------------
 
     def _choose(self) -> Road | None:
@@ -177,7 +190,7 @@ class Journey:
         if others and last.error.remedy.falls:
             if can_repeat and last.error.remedy.says != "throttles" and not is_last_attempt:
                 return last
-            return self._best(roads if can_repeat else others, now)
+            return self._best([*others, last] if can_repeat else others, now)
         if self._context_only:
             return self._best(others, now) if others else None
         return last if can_repeat else None
@@ -292,6 +305,9 @@ class Journey:
     # --- small things -------------------------------------------------------------------------------------------------
 
     def _road_of(self, seat: Seat) -> Road:
+        last = self._last
+        if last is not None and last.candidate is seat.candidate:
+            return last
         return next(road for road in self._roads if road.candidate is seat.candidate)
 
     def _is_larger(self, road: Road) -> bool:
