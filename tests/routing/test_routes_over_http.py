@@ -5,9 +5,11 @@ import base64
 import io
 import json
 import struct
+import sys
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -30,6 +32,9 @@ routes:
   chat-over-mcp:
     targets: [{model: claude-haiku-4.5, region: us-west-2}]
     fallbacks: [nova-2-lite]
+  hopeless:
+    targets: [nova-lite]
+    fallbacks: [nova-pro]
   short:
     targets: [nova-micro]
     context_fallbacks: [nova-2-lite]
@@ -41,6 +46,7 @@ SCRIPT = [
         "faults": ["throttle", *["ok"] * 2] * 3 + ["ok"],
         "then": "repeat",
     },
+    {"match": {"model": "nova-pro", "text": "always"}, "faults": ["access-denied"], "then": "repeat"},
     {"match": {"model": "nova-lite", "text": "always"}, "faults": ["throttle"], "then": "repeat"},
 ]
 
@@ -121,6 +127,31 @@ async def test_an_error_tells_the_way_too(street: Street) -> None:
     assert json.loads(text)["error"]["code"] == "upstream_throttled"
     attempts = json.loads(headers["x-llm-gateway-route"])["attempts"]
     assert {attempt["outcome"] for attempt in attempts} == {"upstream_throttled"}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_what_failed_in_different_ways_is_told_at_503(street: Street, path: str) -> None:
+    async with street.http.post(street.url + path, json=says("always", model="hopeless")) as answer:
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"]) == (503, "all_candidates_failed")
+        assert "Bedrock throttles" in error["message"]
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_the_failures_are_listed_over_mcp(street: Street) -> None:
+    async with Client(street.url + "/mcp") as client:
+        asked = {"model": "hopeless", "messages": says("always")["messages"]}
+        told: Any = (await client.call_tool("generate", asked)).structured_content
+    assert {each["code"] for each in told["error"]["failures"]} == {"upstream_throttled", "upstream_access_denied"}
+
+
+async def test_the_routes_of_the_guide_are_fine(street: Street) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "routing.md").read_text()
+    (street.kept.home / "guide.yaml").write_text(guide.split("```yaml\n")[1].split("```")[0])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "llm_gateway", "routes", "--check", "guide.yaml"), cwd=street.kept.home
+    )
+    assert await process.wait() == 0
 
 
 def a_picture() -> str:

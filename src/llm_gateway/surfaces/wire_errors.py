@@ -38,6 +38,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "upstream_auth_error": (502, "server_error"),
     "upstream_protocol_error": (502, "server_error"),
     "upstream_stream_error": (502, "server_error"),
+    "all_candidates_failed": (503, "server_error"),
     "model_not_allowed": (403, "permission_error"),
     "idempotency_conflict": (422, "invalid_request_error"),
     "rate_limit_exceeded": (429, "rate_limit_error"),
