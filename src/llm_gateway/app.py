@@ -27,7 +27,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.money_rooms import MoneyRooms, furnish_money
 from llm_gateway.redis_link import open_redis
 from llm_gateway.reports import Others, Reports
-from llm_gateway.route_desk import RouteDesk, read_file
+from llm_gateway.route_desk import FileContent, RouteDesk, read_file
 from llm_gateway.routing.router import Router
 from llm_gateway.settings import Settings
 from llm_gateway.telemetry.contract import Figures, Metrics
@@ -158,10 +158,6 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None, crew: Cr
     catalog = load_catalog(settings.models_file)
     region = settings.aws_region
 
-    def resolve(asked: str, elsewhere: str | None) -> ResolvedModel:
-        today = datetime.now(UTC).date()
-        return catalog.resolve(asked, region=elsewhere or region, today=today, retired=settings.retired_models)
-
     board = crew.board if crew else Board.of_one()
     metrics: Metrics = MetricsTracker() if settings.metrics_enabled else NoMetrics()
     backend = create_backend(settings)
@@ -172,7 +168,7 @@ def create_app(settings: Settings, fetcher: MediaFetcher | None = None, crew: Cr
     webhook = _create_webhook(settings)
     money = furnish_money(settings, lambda alert: _tell_alert(alert, webhook), redis, crew)
     file = read_file(settings, catalog)
-    router = Router(resolve, table=file.table, timeout_s=settings.bedrock_total_timeout, share=1 / settings.replicas)
+    router = _create_router(settings, catalog, file, webhook)
     gateway = Gateway(
         ways=router,
         backend=backend,
@@ -214,6 +210,20 @@ def _others(crew: Crew | None, metrics: Metrics) -> tuple[Others | None, int]:
     return ask if metrics.figures() else None, crew.workers
 
 
+def _create_router(settings: Settings, catalog: Catalog, file: FileContent, webhook: "Webhook | None") -> Router:
+    def resolve(asked: str, elsewhere: str | None) -> ResolvedModel:
+        region, today = elsewhere or settings.aws_region, datetime.now(UTC).date()
+        return catalog.resolve(asked, region=region, today=today, retired=settings.retired_models)
+
+    return Router(
+        resolve,
+        table=file.table,
+        timeout_s=settings.bedrock_total_timeout,
+        share=1 / settings.replicas,
+        news=lambda event, facts: _tell_of_target(event, facts, webhook),
+    )
+
+
 def _create_fetcher(settings: Settings) -> MediaFetcher:
     """What is fetched for a request may weigh what its body may: base64 makes four bytes of three."""
     if not settings.fetch_urls:
@@ -251,6 +261,12 @@ def _tell_alert(alert: Alert, webhook: "Webhook | None") -> None:
     structlog.get_logger().warning("budget_alert", **facts)
     if webhook is not None:
         webhook.send("budget.alert", facts)
+
+
+def _tell_of_target(event: str, facts: dict[str, object], webhook: "Webhook | None") -> None:
+    structlog.get_logger().warning(event, **facts)
+    if webhook is not None:
+        webhook.send(event.replace("_", ".", 1), facts)
 
 
 def access_wish(settings: Settings) -> AccessWish:

@@ -79,6 +79,7 @@ class Crossroads:
     backend: ManyModels
     router: Router
     clock: Clock
+    news: list[tuple[str, dict[str, object]]]
     notebook: Notebook = field(default_factory=Notebook)
 
 
@@ -94,7 +95,8 @@ def crossroads(
     """``draw`` is every lot that is drawn; ``budget`` retries are always granted."""
     clock, notebook, backend = Clock(), Notebook(), ManyModels(scripts or {})
     chances = Chances(RetryBudget(at_least=budget, clock=clock), clock, clock.wait, lambda: draw)
-    router = Router(resolve, table=table, chances=chances)
+    news: list[tuple[str, dict[str, object]]] = []
+    router = Router(resolve, table=table, chances=chances, news=lambda event, facts: news.append((event, facts)))
     pricer = CatalogPricer(SecondOpinion(), region="us-east-1")
     gateway = Gateway(
         ways=router,
@@ -106,7 +108,7 @@ def crossroads(
         gate=gate,
         observers=(notebook,),
     )
-    return Crossroads(gateway, backend, router, clock, notebook)
+    return Crossroads(gateway, backend, router, clock, news, notebook)
 
 
 def route(name: str, *models: str | Target, **more: Any) -> Route:

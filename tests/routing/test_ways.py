@@ -195,6 +195,19 @@ async def test_a_breaker_opens_after_the_allowed_fails_and_one_call_finds_out() 
     assert (await generate(house, ask("closed", model="chat"))).model == "nova-pro"
 
 
+async def test_an_operator_hears_of_breakers_and_refusals() -> None:
+    once = table(policy=Policy(attempts=1, allowed_fails=2, cooldown_s=30))
+    house = crossroads(once, {"nova-lite": fails(BackendRefused("no", model="m"), times=2)})
+    for number in range(2):
+        with pytest.raises(BackendRefused):
+            await generate(house, ask(f"{number}"))
+    house.clock.now += 31
+    await generate(house, ask("probe"))
+    told = [(event, facts["target"]) for event, facts in house.news]
+    target = "us.amazon.nova-lite-v1:0"
+    assert told == [("target_refused", target), ("breaker_opened", target), ("breaker_closed", target)]
+
+
 async def test_an_open_breaker_answers_by_itself_where_there_is_no_other_target() -> None:
     house = crossroads(table(policy=Policy(attempts=1, allowed_fails=2)), {"nova-lite": always(sick())})
     for number in range(2):

@@ -18,7 +18,7 @@ from llm_gateway.routing.conversations import Conversations, conversation_of
 from llm_gateway.routing.needs import Needs
 from llm_gateway.routing.retry_budget import RetryBudget
 from llm_gateway.routing.strategies import known
-from llm_gateway.routing.targets import Targets
+from llm_gateway.routing.targets import OnNews, Targets
 from llm_gateway.routing.way import Chances, Journey
 
 Resolve = Callable[[str, str | None], ResolvedModel]
@@ -41,12 +41,13 @@ class Router:
         timeout_s: float = 600.0,
         share: float = 1.0,
         chances: Chances | None = None,
+        news: OnNews | None = None,
     ) -> None:
         self._resolve = resolve
         self._table = table
         self._timeout_s = timeout_s
         self._chances = chances or Chances(RetryBudget(), time.monotonic, draw=random.random)
-        self._targets = Targets(share=share, clock=self._chances.clock)
+        self._targets = Targets(share=share, clock=self._chances.clock, news=news)
         self._conversations = Conversations(clock=self._chances.clock)
         self._strategies: dict[str, Strategy] = {}
         self._plans: dict[str, tuple[ResolvedModel, Plan]] = {}

@@ -9,18 +9,39 @@ from llm_gateway.routing.breaker import Breaker
 from llm_gateway.routing.contract import Candidate
 from llm_gateway.routing.quota import Quota
 
+OnNews = Callable[[str, dict[str, object]], None]
+"""What an operator wants to hear of a target: ``breaker_opened``, ``breaker_closed``, ``target_refused``; and facts."""
+_ALARMING = frozenset({"upstream_access_denied", "upstream_auth_error", "model_not_found"})
+_SAID_AGAIN_S = 60.0
 _SMOOTHING = 0.2
 _FORGOTTEN_S = 60.0
 _MOST = 5_000
 
 
+def _nobody(event: str, facts: dict[str, object]) -> None:
+    """Where nobody wants to hear of targets."""
+
+
 class TargetState:
     """One target, as this process knows it."""
 
-    __slots__ = ("_clock", "_first_token_ms", "_spoke_at", "breaker", "cooling_until", "in_flight", "key", "quota")
+    __slots__ = (
+        "_clock",
+        "_first_token_ms",
+        "_news",
+        "_refused_at",
+        "_spoke_at",
+        "breaker",
+        "cooling_until",
+        "in_flight",
+        "key",
+        "quota",
+    )
 
-    def __init__(self, key: str, clock: Callable[[], float]) -> None:
+    def __init__(self, key: str, clock: Callable[[], float], news: OnNews) -> None:
         self.key = key
+        self._news = news
+        self._refused_at: float | None = None
         self.breaker = Breaker()
         self.quota: Quota | None = None
         self.in_flight = 0
@@ -44,15 +65,28 @@ class TargetState:
     def went_wrong(self, code: str, remedy: Remedy, policy: Policy, pause_s: float, *, probes: bool) -> None:
         """Its call failed; throttles cool it down by their own clock and never open its breaker."""
         now = self._clock()
+        if code in _ALARMING and (self._refused_at is None or now - self._refused_at > _SAID_AGAIN_S):
+            self._refused_at = now
+            self._news("target_refused", {"target": self.key, "code": code})
         if remedy.says == "fails":
             fails, rest_s = policy.allowed_fails, policy.cooldown_s
+            was_closed = self.breaker.is_closed
             self.breaker.failed(now, probes, code, allowed_fails=fails, cooldown_s=rest_s)
+            if was_closed and not self.breaker.is_closed:
+                self._news("breaker_opened", {"target": self.key, "code": code, "cooldown_s": rest_s})
             return
         self.breaker.left(probes)
         if remedy.says == "throttles":
             self.cooling_until = max(self.cooling_until, now + pause_s)
             if self.quota is not None:
                 self.quota.run_dry()
+
+    def went_well(self, *, probes: bool) -> None:
+        """It answered."""
+        was_closed = self.breaker.is_closed
+        self.breaker.went_well(probes)
+        if not was_closed and self.breaker.is_closed:
+            self._news("breaker_closed", {"target": self.key})
 
     def told(self) -> dict[str, object]:
         """For people."""
@@ -71,11 +105,15 @@ class TargetState:
 
 
 class Targets:
-    """All that were asked. ``share`` is this process's part of every quota, where several draw on it."""
+    """All that were asked. ``share`` is this process's part of every quota, where several draw on it. ``news`` hears
+    what an operator should know."""
 
-    def __init__(self, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, share: float = 1.0, clock: Callable[[], float] = time.monotonic, news: OnNews | None = None
+    ) -> None:
         self._share = share
         self._clock = clock
+        self._news = news or _nobody
         self._states: dict[str, TargetState] = {}
         self._limits: Mapping[str, TargetLimits] = {}
 
@@ -89,7 +127,7 @@ class Targets:
         if state is None:
             if len(self._states) >= _MOST:
                 self._forget_idle()
-            state = self._states[candidate.key] = TargetState(candidate.key, self._clock)
+            state = self._states[candidate.key] = TargetState(candidate.key, self._clock, self._news)
         limits = self._limits.get(candidate.key, candidate.target.limits)
         if state.quota is None or state.quota.limits != limits:
             self._limit(state, candidate, limits)

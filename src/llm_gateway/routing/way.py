@@ -111,13 +111,13 @@ class Journey:
         self._chances.budget.answered(seat.candidate.key)
         road = self._road_of(seat)
         if not road.state.breaker.is_closed:
-            road.state.breaker.went_well(road.probes)
+            road.state.went_well(probes=road.probes)
 
     def arrived(self, seat: Seat, usage: Usage, first_token_ms: float | None = None) -> None:
         """See :class:`~llm_gateway.routing.contract.Way`."""
         road, now = self._road_of(seat), self._chances.clock()
         road.leave(usage)
-        road.state.breaker.went_well(road.probes)
+        road.state.went_well(probes=road.probes)
         if first_token_ms is not None:
             road.state.spoke(first_token_ms, now)
         self._diary.attempt(seat.candidate, "ok", now - road.began_at)
@@ -133,7 +133,7 @@ class Journey:
         remedy, pause_s = error.remedy, self._pause_s(error, road.asked)
         road.state.went_wrong(error.code, remedy, self._policy, pause_s, probes=road.probes)
         if not isinstance(error, BackendError):
-            road.state.breaker.went_well(road.probes)  # it answered; the caller is to blame
+            road.state.went_well(probes=road.probes)  # it answered; the caller is to blame
         self._made += error.sends - 1
         self._diary.attempt(seat.candidate, error.code, now - road.began_at, error.message)
         road.error, road.not_before = error, now + pause_s
