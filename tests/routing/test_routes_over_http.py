@@ -29,10 +29,16 @@ routes:
   chat:
     targets: [claude-haiku-4.5]
     fallbacks: [nova-2-lite]
+    retry_share: 2
+  extract:
+    targets: [claude-haiku-4.5]
+    fallbacks: [nova-2-lite]
   chat-over-mcp:
+    retry_share: 2
     targets: [{model: claude-haiku-4.5, region: us-west-2}]
     fallbacks: [nova-2-lite]
   hopeless:
+    retry_share: 2
     targets: [nova-lite]
     fallbacks: [nova-pro]
   short:
@@ -221,7 +227,7 @@ async def test_two_hundred_at_once_do_not_notice_that_three_of_ten_are_throttled
 
     async def extract(number: int) -> str:
         text = f"three of ten {number}"
-        answer = await client.chat.completions.create(model="chat", messages=[{"role": "user", "content": text}])
+        answer = await client.chat.completions.create(model="extract", messages=[{"role": "user", "content": text}])
         return answer.choices[0].message.content or ""
 
     async with client:

@@ -241,6 +241,8 @@ class Journey:
     async def _granted(self, road: Road) -> bool:
         """One more attempt within the budget of retries. For a throttled target it is asked for again after a pause:
         answers on their way may pay for it."""
+        if self._last is not None and isinstance(self._last.error, ContextTooLong):
+            return True  # nothing of it is repeated
         budget = self._chances.budget
         failed = road.candidate.key if self._last is None else self._last.candidate.key
         for number in range(1, _ASKS_FOR_BUDGET + 1):
