@@ -15,6 +15,7 @@ import asyncio
 import atexit
 import os
 import secrets
+import shlex
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -29,13 +30,21 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
 try:
-    from for_agents.gateway_answers import GatewayError, GatewayUnavailable, Generation, as_error, as_generation
+    from for_agents.gateway_answers import (
+        GatewayError,
+        GatewayUnavailable,
+        Generation,
+        InvalidRequest,
+        as_error,
+        as_generation,
+    )
     from for_agents.gateway_session import Lost, Session, server_command, unavailable
 except ImportError:  # used from inside the folder
     from gateway_answers import (  # type: ignore[no-redef]
         GatewayError,
         GatewayUnavailable,
         Generation,
+        InvalidRequest,
         as_error,
         as_generation,
     )
@@ -79,7 +88,7 @@ class GatewayClient:
         paid_once: bool = False,
     ) -> None:
         self._paid_once = paid_once
-        self._url = url or os.environ.get("LLM_GATEWAY_URL") or None
+        self._url = _address(url or os.environ.get("LLM_GATEWAY_URL") or None)
         self._key = key or os.environ.get("LLM_GATEWAY_KEY") or None
         self._command = tuple(command) if command is not None else None
         self._env = dict(env or {})
@@ -196,8 +205,8 @@ class GatewayClient:
         except Lost as lost:
             await self._forget(session)
             if told or not may_repeat:
-                why = "its text was told in part" if told else "paid_once=True has such calls repeated"
-                raise unavailable(f"the gateway was lost while it answered; {why}") from lost
+                why = "its text was told in part" if told else "paid_once=True has such calls repeated, and paid once"
+                raise unavailable(f"the gateway was lost while it answered, and the call may be paid; {why}") from lost
         for pause_s in _AGAIN_S:
             session = await self._open()
             try:
@@ -229,13 +238,14 @@ class GatewayClient:
             if self._session is not None and not self._session.is_lost:
                 return self._session
             self._was_refused = False
-            session = Session(self._transport)
+            session = Session(self._transport, self._url or shlex.join(self._started()))
             try:
                 await session.start()
             except GatewayUnavailable as failed:
                 if not self._was_refused:
                     raise
-                told = "the key is not known" if self._key else "a key is needed: give key=… or set LLM_GATEWAY_KEY"
+                known = "the key is not known; whoever runs the gateway makes one (llm-gateway keys create)"
+                told = known if self._key else "a key is needed: give key=… or set LLM_GATEWAY_KEY"
                 raise as_error({"code": "invalid_api_key", "message": f"the gateway let nobody in: {told}"}) from failed
             self._session = session
             return session
@@ -255,7 +265,7 @@ class GatewayClient:
             return http
 
         if self._url is None:
-            command = self._command or server_command("serve")
+            command = self._started()
             env = {
                 "LOG_LEVEL": "WARNING",
                 **os.environ,
@@ -269,6 +279,9 @@ class GatewayClient:
             )
         http = await stack.enter_async_context(listening(headers=headers))
         return streamable_http_client(self._url, http_client=http)
+
+    def _started(self) -> Sequence[str]:
+        return self._command or server_command("serve")
 
     async def _notice(self, response: Any) -> None:
         self._was_refused = self._was_refused or response.status_code == 401
@@ -336,6 +349,16 @@ class BackgroundLoop:
         self._thread.join(10)
         if not self._loop.is_running():
             self._loop.close()
+
+
+def _address(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise InvalidRequest(
+            f"the gateway's url is {url!r}; it begins with http:// or https://, as in http://127.0.0.1:8080/mcp",
+            code="invalid_request",
+            field="url",
+        )
+    return url
 
 
 async def _made(url: str | None, options: Mapping[str, Any]) -> GatewayClient:

@@ -88,8 +88,11 @@ def as_error(told: Mapping[str, Any]) -> GatewayError:
     """The exception for an error the gateway has answered."""
     code = str(told.get("code", "internal_error"))
     kind = _KINDS.get(code) or (UpstreamFailed if code.startswith("upstream_") else GatewayError)
+    message = str(told.get("message", code))
+    if "support tool use" in message:  # Bedrock's own words, which name no way out
+        message += " Take one that does: list_models(capability='tools') names them."
     return kind(
-        str(told.get("message", code)),
+        message,
         code=code,
         field=told.get("field"),
         retryable=bool(told.get("retryable", False)),

@@ -28,8 +28,10 @@ class Lost(Exception):
 class Session:
     """One MCP session, in a task of its own: what is opened in a task has to be closed in it."""
 
-    def __init__(self, transport: Callable[[AsyncExitStack], Awaitable[Any]]) -> None:
+    def __init__(self, transport: Callable[[AsyncExitStack], Awaitable[Any]], where: str) -> None:
+        """``where``: what stands in errors as the gateway's place, a url or a command."""
         self._transport = transport
+        self._where = where
         self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._ends = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +45,7 @@ class Session:
                 await asyncio.shield(self._ready)
         except TimeoutError:
             await self.aclose()
-            raise unavailable(f"the gateway did not answer within {_START_S:.0f} s") from None
+            raise unavailable(f"{self._where} did not answer within {_START_S:.0f} s") from None
 
     async def call(self, name: str, arguments: dict[str, Any], timeout_s: float, progress: Any) -> Any:
         client, task = self._ready.result(), self._task
@@ -89,7 +91,7 @@ class Session:
                 await self._ends.wait()
         except BaseException as ended:  # told to whoever waits for the start; later calls see that the task has ended
             if not self._ready.done():
-                self._ready.set_exception(_why_not(ended))
+                self._ready.set_exception(_why_not(ended, self._where))
                 self._ready.exception()
             if isinstance(ended, asyncio.CancelledError):
                 raise
@@ -117,19 +119,24 @@ def unavailable(message: str) -> GatewayUnavailable:
     return GatewayUnavailable(message, code="gateway_unavailable", retryable=True)
 
 
-def _why_not(ended: BaseException) -> GatewayError:
+def _why_not(ended: BaseException, where: str) -> GatewayError:
     """Why a session did not come about, in words."""
     innermost = ended
     while isinstance(innermost, BaseExceptionGroup):
         innermost = innermost.exceptions[0]
     if isinstance(innermost, GatewayError):
         return innermost
-    said = str(innermost)
-    if isinstance(innermost, FileNotFoundError):
-        return unavailable(f"the server's command was not found: {said}")
+    said = str(innermost) or type(innermost).__name__
+    if isinstance(innermost, FileNotFoundError | PermissionError):
+        return unavailable(f"the server's command cannot be run: {said}; command=[…] names another")
+    if "://" not in where.partition(" ")[0]:
+        return unavailable(
+            f"the server that was started ended, or speaks no MCP ({said}); what it says is on stderr, "
+            f"and comes again when you run it yourself: {where}"
+        )
     return unavailable(
-        f"no gateway could be reached or started ({said or type(innermost).__name__}); "
-        "does it run, and is the url right?"
+        f"no gateway answers at {where} ({said}); does one run there (llm-gateway serve --transport http), "
+        "and is the url right, …/mcp or …/sse?"
     )
 
 

@@ -25,10 +25,12 @@ try:
     from for_agents.bedrock_client import GatewayClient
     from for_agents.chat_model import ChatBedrockGateway
     from for_agents.gateway_answers import InvalidRequest
+    from for_agents.messages import as_messages
 except ImportError:  # used from inside the folder
     from bedrock_client import GatewayClient  # type: ignore[no-redef]
     from chat_model import ChatBedrockGateway  # type: ignore[no-redef]
     from gateway_answers import InvalidRequest  # type: ignore[no-redef]
+    from messages import as_messages  # type: ignore[no-redef]
 
 DEFAULT_MODEL = "nova-lite"
 _WHERE = ("LLM_GATEWAY_URL", "LLM_GATEWAY_KEY")
@@ -114,9 +116,12 @@ def make_llm_node(
                 field="messages",
             )
         said = system or state.get("system")
-        messages = [*([SystemMessage(said)] if said else []), *state["messages"]]
+        messages = [*([SystemMessage(said)] if said else []), *as_messages(state["messages"])]
         asked = {name: state.get(name) for name in ("temperature", "max_tokens") if state.get(name) is not None}
-        chat = chat_with(model or state.get("model") or DEFAULT_MODEL, *map(os.environ.get, _WHERE))
+        chosen = model or state.get("model") or DEFAULT_MODEL
+        if not isinstance(chosen, str):
+            raise InvalidRequest(f"model must be a name; it is {chosen!r}", code="invalid_request", field="model")
+        chat = chat_with(chosen, *map(os.environ.get, _WHERE))
         return chat, messages, asked | _whose(state, config, agent)
 
     def consult(state: Any, config: RunnableConfig) -> dict[str, Any]:

@@ -40,12 +40,7 @@ def to_gateway(messages: Sequence[Any]) -> list[Json]:
             code="invalid_request",
             field="messages",
         )
-    try:
-        converted = convert_to_messages(messages)
-    except (ValueError, TypeError, NotImplementedError, KeyError) as unreadable:
-        raise InvalidRequest(
-            f"a message cannot be read: {unreadable}", code="invalid_request", field="messages"
-        ) from unreadable
+    converted = as_messages(messages)
     told: list[Json] = []
     for message in converted:
         encoded = _encoded(message)
@@ -54,6 +49,20 @@ def to_gateway(messages: Sequence[Any]) -> list[Json]:
         elif encoded["content"]:
             told.append(encoded)
     return told
+
+
+def as_messages(messages: Any) -> list[BaseMessage]:
+    """LangChain's messages, of whatever is written as such; a text is the user's.
+
+    Raises:
+        InvalidRequest: one cannot be read.
+    """
+    try:
+        return convert_to_messages([messages] if isinstance(messages, str) else messages)
+    except (ValueError, TypeError, NotImplementedError, KeyError, AttributeError) as unreadable:
+        raise InvalidRequest(
+            f"a message cannot be read: {unreadable}", code="invalid_request", field="messages"
+        ) from unreadable
 
 
 def to_ai_message(generation: Generation) -> AIMessage:
