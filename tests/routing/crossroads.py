@@ -1,6 +1,7 @@
 """A gateway with routes, around a backend that answers for each model as it was told to. Time goes by when it is waited
 for."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,13 +89,15 @@ def crossroads(
     scripts: Mapping[str, Sequence[Scripted]] | None = None,
     *,
     draw: float = 0.5,
+    lots: tuple[float, ...] = (),
     budget: int = 100,
     gate: Gate | None = None,
     books: Books | None = None,
 ) -> Crossroads:
-    """``draw`` is every lot that is drawn; ``budget`` retries are always granted."""
+    """``draw`` is every lot that is drawn, or ``lots`` in turn; ``budget`` retries are always granted."""
     clock, notebook, backend = Clock(), Notebook(), ManyModels(scripts or {})
-    chances = Chances(RetryBudget(at_least=budget, clock=clock), clock, clock.wait, lambda: draw)
+    luck = itertools.cycle(lots or (draw,))
+    chances = Chances(RetryBudget(at_least=budget, clock=clock), clock, clock.wait, lambda: next(luck))
     news: list[tuple[str, dict[str, object]]] = []
     router = Router(resolve, table=table, chances=chances, news=lambda event, facts: news.append((event, facts)))
     pricer = CatalogPricer(SecondOpinion(), region="us-east-1")

@@ -18,7 +18,7 @@ from llm_gateway.routing.conversations import Conversations, conversation_of
 from llm_gateway.routing.needs import Needs
 from llm_gateway.routing.retry_budget import RetryBudget
 from llm_gateway.routing.strategies import known
-from llm_gateway.routing.targets import OnNews, Targets
+from llm_gateway.routing.targets import OnNews, Targets, nobody
 from llm_gateway.routing.way import Chances, Journey
 
 Resolve = Callable[[str, str | None], ResolvedModel]
@@ -49,6 +49,7 @@ class Router:
         self._chances = chances or Chances(RetryBudget(), time.monotonic, draw=random.random)
         self._targets = Targets(share=share, clock=self._chances.clock, news=news)
         self._conversations = Conversations(clock=self._chances.clock)
+        self._news = news or nobody
         self._strategies: dict[str, Strategy] = {}
         self._plans: dict[str, tuple[ResolvedModel, Plan]] = {}
         self._targets.limit(self._limits(table))
@@ -231,7 +232,11 @@ class Router:
         snapshot = Snapshot(
             tuple(self._views(candidates, trip, strategy)), tuple([self._chances.draw() for _ in candidates])
         )
-        order = list(strategy.order(snapshot))
+        try:
+            order = list(strategy.order(snapshot))
+        except Exception as error:  # noqa: BLE001 - another package's: no request shall fail for it
+            self._news("strategy_failed", {"strategy": strategy.name, "error": type(error).__name__})
+            return candidates, f"{strategy.name} failed: in the order of the file"
         why = f"{strategy.name}: {strategy.why(snapshot, order[0])}" if order else ""
         return [candidates[at] for at in order], why
 

@@ -18,7 +18,7 @@ _FORGOTTEN_S = 60.0
 _MOST = 5_000
 
 
-def _nobody(event: str, facts: dict[str, object]) -> None:
+def nobody(event: str, facts: dict[str, object]) -> None:
     """Where nobody wants to hear of targets."""
 
 
@@ -113,7 +113,7 @@ class Targets:
     ) -> None:
         self._share = share
         self._clock = clock
-        self._news = news or _nobody
+        self._news = news or nobody
         self._states: dict[str, TargetState] = {}
         self._limits: Mapping[str, TargetLimits] = {}
 
