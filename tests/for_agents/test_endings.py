@@ -13,7 +13,9 @@ from clients.processes import environment, until
 from llm_gateway.sandbox.server import Sandbox
 
 LATE = "[[fault:slow-first-token:60]] Say: late"
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # shells may have it ignored
 CLIENT = f"""
+{HEARS}
 import asyncio
 from for_agents.bedrock_client import GatewayClient
 async def main():
@@ -22,6 +24,7 @@ async def main():
 asyncio.run(main())
 """
 NODE = f"""
+{HEARS}
 from for_agents.llm_node import llm_consultation_node
 llm_consultation_node.invoke({{"messages": [("user", "{LATE}")], "model": "nova-lite"}})
 """

@@ -16,6 +16,8 @@ from llm_gateway.domain.routes import TargetLimits
 from llm_gateway.routing.contract import Size
 
 _MINUTE_S = 60.0
+_SAFE_SHARE = 0.98  # AWS's clock and ours do not tick together
+_LATER_S = 0.05  # AWS gives back a moment after its answer has arrived here
 _AT_FIRST = 1.25  # an estimate by length may be too small
 _LEARNS = 0.05
 _ON_TOP = 1.05
@@ -49,10 +51,6 @@ class Bucket:
         """A negative amount gives back."""
         self._level = min(self.size, self.level - amount)
 
-    def run_dry(self) -> None:
-        """AWS says that nothing is left, whatever this twin thinks: others draw on the same quota."""
-        self._level = min(0.0, self.level)
-
 
 NOTHING_COUNTED = Size(0, 0)
 
@@ -85,8 +83,8 @@ class Quota:
     ) -> None:
         self.limits = limits
         self.burn_rate = burn_rate
-        self._tokens = Bucket(limits.tpm * share, clock) if limits.tpm else None
-        self._requests = Bucket(limits.rpm * share, clock) if limits.rpm else None
+        self._tokens = Bucket(limits.tpm * share * _SAFE_SHARE, clock) if limits.tpm else None
+        self._requests = Bucket(limits.rpm * share * _SAFE_SHARE, clock) if limits.rpm else None
         self._true_size = _AT_FIRST
         self._busy = 0
         self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
@@ -142,17 +140,23 @@ class Quota:
             return None
         return await self._wait(queue, size, max_wait_s)
 
-    def settle(self, taken: Taken, used: Usage | None) -> None:
-        """The call ended. ``used`` is ``None`` where it was refused, so that AWS counted nothing."""
+    def settle(self, taken: Taken, used: Usage | None, *, refused: bool = False) -> None:
+        """The call ended. ``used`` is ``None`` where AWS counted nothing; ``refused``: since it has less room than this
+        twin thinks, others draw on it too."""
         self._busy -= 1
-        if self._tokens is not None:
+        if self._tokens is not None and not refused:
             burned = 0
             if used is not None:
                 read = used.input_tokens + used.cache_write_tokens
                 burned = read + used.output_tokens * self.burn_rate
                 if not used.estimated:
                     self._learn(taken.size, read + used.cache_read_tokens)
-            self._tokens.take(burned - taken.tokens)
+            asyncio.get_running_loop().call_later(_LATER_S, self._give_back, taken.tokens - burned)
+        self._call_up()
+
+    def _give_back(self, tokens: float) -> None:
+        if self._tokens is not None:
+            self._tokens.take(-tokens)
         self._call_up()
 
     def _learn(self, size: Size, read_tokens: int) -> None:
@@ -163,11 +167,6 @@ class Quota:
 
     def _reserved(self, size: Size) -> float:
         return size.input_tokens * self._true_size + size.answer_tokens
-
-    def run_dry(self) -> None:
-        """AWS refused a call for this quota."""
-        if self._tokens is not None:
-            self._tokens.run_dry()
 
     def _take(self, size: Size) -> Taken:
         self._busy += 1

@@ -34,11 +34,11 @@ class Road:
         self.probes = not breaker.is_closed and breaker.began(now)
         self.state.in_flight += 1
 
-    def leave(self, used: Usage | None) -> None:
-        """The call ended; ``used`` is what AWS counts for it."""
+    def leave(self, used: Usage | None, *, refused: bool = False) -> None:
+        """The call ended; ``used`` is what AWS counts for it, ``refused`` that its quota had no room."""
         self.state.in_flight -= 1
         if self.taken is not None:
-            self.taken.quota.settle(self.taken, used)
+            self.taken.quota.settle(self.taken, used, refused=refused)
             self.taken = None
 
 

@@ -78,8 +78,6 @@ class TargetState:
         self.breaker.left(probes)
         if remedy.says == "throttles":
             self.cooling_until = max(self.cooling_until, now + pause_s)
-            if self.quota is not None:
-                self.quota.run_dry()
 
     def went_well(self, *, probes: bool) -> None:
         """It answered."""

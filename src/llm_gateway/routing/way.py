@@ -129,7 +129,7 @@ class Journey:
             road.leave(None)
             road.state.breaker.left(road.probes)
             return False
-        road.leave(error.spent)
+        road.leave(error.spent, refused=error.remedy.says == "throttles")
         remedy, pause_s = error.remedy, self._pause_s(error, road.asked)
         road.state.went_wrong(error.code, remedy, self._policy, pause_s, probes=road.probes)
         if not isinstance(error, BackendError):
