@@ -36,7 +36,7 @@ async def test_the_longest_answer_is_taken_and_the_rest_given_back() -> None:
     assert await quota.admit("", Size(0, 900), 0) is None
     quota.settle(taken, Usage(10, 20))
     assert admitted(await quota.admit("", Size(0, 800), 1))
-    assert quota.told()["tpm_left"] == 980 - 10 - 5 * 20 - 800
+    assert quota.told()["tpm_left"] == 980 - 10 - 5 * 20 - 840
 
 
 async def test_what_aws_refused_is_not_given_back() -> None:
@@ -50,9 +50,9 @@ async def test_what_aws_refused_is_not_given_back() -> None:
 async def test_it_learns_how_long_inputs_are() -> None:
     clock = Clock()
     quota = Quota(TargetLimits(tpm=1000), clock=clock)
-    quota.settle(admitted(await quota.admit("", Size(100, 0), 0)), Usage(400, 0))
+    quota.settle(admitted(await quota.admit("", Size(200, 0), 0)), Usage(400, 0))
     clock.now += 60
-    assert admitted(await quota.admit("", Size(100, 0), 1)).tokens == pytest.approx(420)
+    assert admitted(await quota.admit("", Size(100, 0), 1)).tokens == pytest.approx(210 + 40)
 
 
 async def test_those_who_wait_take_turns_by_key() -> None:

@@ -20,6 +20,8 @@ _SAFE_SHARE = 0.98  # AWS's clock and ours do not tick together
 _LATER_S = 0.05  # AWS gives back a moment after its answer has arrived here
 _AT_FIRST = 1.25  # an estimate by length may be too small
 _LEARNS = 0.05
+_TELLING = 200  # the vendor's own tokens of each call would tell too much of a shorter input
+_OF_EACH = 40
 _ON_TOP = 1.05
 
 
@@ -87,6 +89,7 @@ class Quota:
         self._requests = Bucket(limits.rpm * share * _SAFE_SHARE, clock) if limits.rpm else None
         self._true_size = _AT_FIRST
         self._busy = 0
+        self._returning = 0  # calls that have ended, and whose rest has not come back yet
         self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -136,8 +139,8 @@ class Quota:
         """Takes room for a call, in its turn; ``None`` where there was none in time."""
         if not self._queues and self.wait_s(size) <= 0:
             return self._take(size)
-        if max_wait_s <= 0:
-            return None
+        if max_wait_s <= 0 or (not self._busy and not self._returning and self.wait_s(size) > max_wait_s):
+            return None  # nothing is under way that could give back
         return await self._wait(queue, size, max_wait_s)
 
     def settle(self, taken: Taken, used: Usage | None, *, refused: bool = False) -> None:
@@ -151,22 +154,24 @@ class Quota:
                 burned = read + used.output_tokens * self.burn_rate
                 if not used.estimated:
                     self._learn(taken.size, read + used.cache_read_tokens)
+            self._returning += 1
             asyncio.get_running_loop().call_later(_LATER_S, self._give_back, taken.tokens - burned)
         self._call_up()
 
     def _give_back(self, tokens: float) -> None:
+        self._returning -= 1
         if self._tokens is not None:
             self._tokens.take(-tokens)
         self._call_up()
 
     def _learn(self, size: Size, read_tokens: int) -> None:
         """How much longer inputs are than estimated: up at once, down slowly."""
-        if size.input_tokens:
+        if size.input_tokens >= _TELLING:
             seen = _ON_TOP * read_tokens / size.input_tokens
             self._true_size = max(seen, self._true_size + _LEARNS * (seen - self._true_size))
 
     def _reserved(self, size: Size) -> float:
-        return size.input_tokens * self._true_size + size.answer_tokens
+        return size.input_tokens * self._true_size + _OF_EACH + size.answer_tokens
 
     def _take(self, size: Size) -> Taken:
         self._busy += 1
@@ -199,6 +204,7 @@ class Quota:
             waiting.remove(waiter)
         if not waiting:
             self._queues.pop(queue, None)
+        self._call_up()  # whoever came after may fit
 
     def _call_up(self) -> None:
         """Lets in who fits, queue by queue; then sets an alarm for whoever fits next."""

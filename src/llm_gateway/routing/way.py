@@ -1,8 +1,8 @@
 """The way of one request from candidate to candidate: who is asked next, when, and when it is over.
 
 Laws: at most ``attempts`` calls over all targets, inside one deadline and the budget of retries. A fault of the target
-is repeated there while it may help, but the last attempt is kept for another target; a throttle goes to another at
-once. What may have been paid for is not repeated on its target.
+is repeated there while it may help, but the last attempt is kept for another target; a throttle, or a lost connection,
+goes to another at once. What may have been paid for is not repeated on its target.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from llm_gateway.domain.completions import Usage
-from llm_gateway.domain.errors import BackendError, ContextTooLong, GatewayError
+from llm_gateway.domain.errors import BackendError, ConnectionLost, ContextTooLong, GatewayError
 from llm_gateway.domain.remedies import Remedy
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size
 from llm_gateway.routing.last_words import Lacking, last_words, no_room
@@ -188,7 +188,8 @@ class Journey:
         is_last_attempt = self._made + 1 >= self._policy.attempts
         can_repeat = last in roads and not last.closed
         if others and last.error.remedy.falls:
-            if can_repeat and last.error.remedy.says != "throttles" and not is_last_attempt:
+            falls_at_once = last.error.remedy.says == "throttles" or isinstance(last.error, ConnectionLost)
+            if can_repeat and not falls_at_once and not is_last_attempt:
                 return last
             return self._best([*others, last] if can_repeat else others, now)
         if self._context_only:

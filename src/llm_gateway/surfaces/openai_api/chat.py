@@ -111,9 +111,11 @@ def _by_the_callers_numbers(error: InvalidRequest | UnsupportedFeature, origins:
         return _OUR_INDEX.sub(lambda found: f"messages[{_origin(int(found[1]), origins)}]", text)
 
     message, field = renumber(error.message), renumber(error.field) if error.field else None
+    renumbered: GatewayError = InvalidRequest(message, field=field, code=error.code)
     if isinstance(error, UnsupportedFeature):
-        return UnsupportedFeature(message, model=error.model, feature=error.feature, field=field)
-    return InvalidRequest(message, field=field, code=error.code)
+        renumbered = UnsupportedFeature(message, model=error.model, feature=error.feature, field=field)
+    renumbered.way = error.way
+    return renumbered
 
 
 def _origin(number: int, origins: Sequence[int]) -> int:
