@@ -11,7 +11,7 @@ from llm_gateway.domain.routes import Policy, RouteTable, Target
 
 class Candidate(NamedTuple):
     """A target as one request may ask it. ``key`` names it for quota, breaker and figures. ``stands_in_for`` is
-    ``error`` or ``context`` where it is no target of the route itself."""
+    ``error``, ``context`` or ``either`` where it is no target of the route itself."""
 
     key: str
     target: Target

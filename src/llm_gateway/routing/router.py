@@ -170,14 +170,14 @@ class Router:
         self, table: RouteTable, asked: str, fallbacks: Sequence[str], larger: Sequence[str]
     ) -> tuple[tuple[str, tuple[Candidate, ...]], ...]:
         groups: list[tuple[str, tuple[Candidate, ...]]] = []
-        for kind, names in (("error", fallbacks), ("context", [name for name in larger if name not in fallbacks])):
-            for name in names:
-                if name == asked:
-                    continue
-                route = table.routes.get(name)
-                targets = (Target(model=name),) if route is None else route.targets
-                strategy = _ORDERED if route is None else route.strategy
-                groups.append((strategy, tuple([self._candidate(target, asked, kind) for target in targets])))
+        for name in dict.fromkeys((*fallbacks, *larger)):
+            if name == asked:
+                continue
+            kind = "context" if name not in fallbacks else "either" if name in larger else "error"
+            route = table.routes.get(name)
+            targets = (Target(model=name),) if route is None else route.targets
+            strategy = _ORDERED if route is None else route.strategy
+            groups.append((strategy, tuple([self._candidate(target, asked, kind) for target in targets])))
         return tuple(groups)
 
     # --- their order --------------------------------------------------------------------------------------------------

@@ -314,14 +314,14 @@ class Journey:
         return next(road for road in self._roads if road.candidate is seat.candidate)
 
     def _is_larger(self, road: Road) -> bool:
-        """Than the one that could not take the conversation, as far as is known."""
+        """Than the one that could not take the conversation, as far as is known; or said to be for that."""
         full = self._last.candidate.model.card if self._last is not None else None
         card = road.candidate.model.card
         return (
             full is None
             or card is None
             or card.context_window_tokens > full.context_window_tokens
-            or (road.candidate.stands_in_for == "context")
+            or road.candidate.stands_in_for in ("context", "either")
         )
 
     def _has_larger(self, road: Road) -> bool:
