@@ -17,10 +17,10 @@ _AMPLE = "1000000000"
 _LIMITS = ("--budget", "1000000", "--window", "month", "--rpm", _AMPLE, "--tpm", _AMPLE, "--concurrent", _AMPLE)
 
 
-def new_key(home: str) -> str:
+def new_key(home: str, name: str = "bench") -> str:
     """A key that is held to a budget and to limits which this run never reaches."""
     done = subprocess.run(
-        [sys.executable, "-m", "llm_gateway", "keys", "create", "--name", "bench", "--json", *_LIMITS],
+        [sys.executable, "-m", "llm_gateway", "keys", "create", "--name", name, "--json", *_LIMITS],
         env=child_environment(LEDGER="on", LLM_GATEWAY_HOME=home),
         cwd=home,
         capture_output=True,

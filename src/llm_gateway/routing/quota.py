@@ -112,9 +112,9 @@ class Quota:
         """For people: what is left of each limit."""
         return {
             "tpm": self.limits.tpm,
-            "tpm_left": None if self._tokens is None else int(self._tokens.level),
+            "tpm_left": None if self._tokens is None else round(self._tokens.level / _SAFE_SHARE),
             "rpm": self.limits.rpm,
-            "rpm_left": None if self._requests is None else int(self._requests.level),
+            "rpm_left": None if self._requests is None else round(self._requests.level / _SAFE_SHARE),
             "max_concurrent": self.limits.concurrent,
             "waiting": sum([len(queue) for queue in self._queues.values()]),
         }
