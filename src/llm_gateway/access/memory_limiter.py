@@ -5,15 +5,14 @@ does, and given back when the answer has come. With ``max_wait_s`` a request wai
 oldest of each first, instead of being refused.
 """
 
-import asyncio
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from llm_gateway.access.bounds import Bound, LimitsOf, bounds_of, by_name, refusal, stand
 from llm_gateway.access.contract import Demand, Ticket
 from llm_gateway.access.windows import Window
+from llm_gateway.turns import Turns
 
 _PRUNE_AT = 20_000
 
@@ -27,12 +26,6 @@ class _Place:
     standing: dict[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(slots=True)
-class _Waiter:
-    bounds: tuple[Bound, ...]
-    turn: asyncio.Future[_Place]
-
-
 class MemoryLimiter:
     """``limits_of`` gives the limits of a ``team`` or a ``model``; those of a key come with its caller."""
 
@@ -44,8 +37,7 @@ class MemoryLimiter:
         self._clock = clock
         self._windows: dict[tuple[str, str, str], Window] = {}
         self._busy: dict[tuple[str, str], int] = {}
-        self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
+        self._turns: Turns[tuple[Bound, ...], _Place] = Turns(self._call_up, self._unwanted)
 
     async def admit(self, demand: Demand) -> Ticket:
         """See :class:`~llm_gateway.access.contract.Limiter`."""
@@ -56,13 +48,16 @@ class MemoryLimiter:
         """The same for limits that are known already."""
         if not bounds:
             return _Place()
-        if not self._queues.get(queue):
+        if queue not in self._turns:
             tight = self._tightest(bounds)
             if tight is None:
                 return self.take(bounds)
             if max_wait_s <= 0:
                 raise refusal(*tight)
-        return await self._wait(queue, bounds, max_wait_s)
+        place = await self._turns.wait(queue, bounds, max_wait_s)
+        if place is None:
+            raise refusal(*(self._tightest(bounds) or (bounds[0], 1.0)))
+        return place
 
     async def settle(self, ticket: Ticket, used: tuple[int, int] | None) -> None:
         """See :class:`~llm_gateway.access.contract.Limiter`."""
@@ -81,8 +76,7 @@ class MemoryLimiter:
 
     async def aclose(self) -> None:
         """See :class:`~llm_gateway.access.contract.Limiter`."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._turns.stop()
 
     def _tightest(self, bounds: tuple[Bound, ...]) -> tuple[Bound, float] | None:
         """The limit that a request does not fit into for the longest time, and that time in seconds."""
@@ -121,56 +115,17 @@ class MemoryLimiter:
                 stand(place.standing, bound, max(0, bound.limit - window.total(now)))
         return place
 
-    async def _wait(self, queue: str, bounds: tuple[Bound, ...], max_wait_s: float) -> _Place:
-        waiter = _Waiter(bounds, asyncio.get_running_loop().create_future())
-        self._queues.setdefault(queue, deque()).append(waiter)
-        self._call_up()
-        try:
-            async with asyncio.timeout(max_wait_s):
-                return await asyncio.shield(waiter.turn)
-        except TimeoutError:
-            if waiter.turn.done():  # called up at the last moment
-                return waiter.turn.result()
-            raise refusal(*(self._tightest(bounds) or (bounds[0], 1.0))) from None
-        except asyncio.CancelledError:
-            if waiter.turn.done():
-                await self.settle(waiter.turn.result(), None)
-            raise
-        finally:
-            self._forget(queue, waiter)
-
-    def _forget(self, queue: str, waiter: _Waiter) -> None:
-        waiting = self._queues.get(queue)
-        if waiting is not None and waiter in waiting:
-            waiting.remove(waiter)
-        if not waiting:
-            self._queues.pop(queue, None)
+    async def _unwanted(self, place: _Place) -> None:
+        await self.settle(place, None)
 
     def _call_up(self) -> None:
         """Lets in who fits, queue by queue in turn; then sets an alarm for whoever fits next."""
-        if not self._queues:
-            return
         soonest = 60.0
-        for queue in list(self._queues):
-            waiting = self._queues[queue]
-            while waiting and waiting[0].turn.done():
-                waiting.popleft()
-            if waiting:
-                tight = self._tightest(waiting[0].bounds)
-                if tight is None:
-                    waiter = waiting.popleft()
-                    waiter.turn.set_result(self.take(waiter.bounds))
-                    self._queues.move_to_end(queue)
-                    soonest = 0.0
-                else:
-                    soonest = min(soonest, tight[1])
-            if not waiting:
-                del self._queues[queue]
-        self._set_alarm(soonest)
-
-    def _set_alarm(self, after_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._queues:
-            self._timer = asyncio.get_running_loop().call_later(after_s, self._call_up)
+        for queue, waiter in self._turns.heads():
+            tight = self._tightest(waiter.asked)
+            if tight is None:
+                self._turns.let_in(queue, waiter, self.take(waiter.asked))
+                soonest = 0.0
+            else:
+                soonest = min(soonest, tight[1])
+        self._turns.look_again_in(soonest)

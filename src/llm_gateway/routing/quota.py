@@ -7,13 +7,13 @@ minute gives and refills steadily. Source: Bedrock's documentation of on-demand 
 
 import asyncio
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.routes import TargetLimits
 from llm_gateway.routing.contract import Size
+from llm_gateway.turns import Turns
 
 _MINUTE_S = 60.0
 _SAFE_SHARE = 0.98  # AWS's clock and ours do not tick together
@@ -66,12 +66,6 @@ class Taken:
     tokens: float
 
 
-@dataclass(slots=True)
-class _Waiter:
-    size: Size
-    turn: asyncio.Future[Taken]
-
-
 class Quota:
     """The buckets of one target, or a ``share`` of them. ``burn_rate`` is what a token of an answer counts for."""
 
@@ -90,8 +84,7 @@ class Quota:
         self._true_size = _AT_FIRST
         self._busy = 0
         self._returning = 0  # calls that have ended, and whose rest has not come back yet
-        self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
-        self._alarm: asyncio.TimerHandle | None = None
+        self._turns: Turns[Size, Taken] = Turns(self._call_up, self._unwanted)
 
     @property
     def counts_tokens(self) -> bool:
@@ -116,7 +109,7 @@ class Quota:
             "rpm": self.limits.rpm,
             "rpm_left": None if self._requests is None else round(self._requests.level / _SAFE_SHARE),
             "max_concurrent": self.limits.concurrent,
-            "waiting": sum([len(queue) for queue in self._queues.values()]),
+            "waiting": len(self._turns),
         }
 
     def wait_s(self, size: Size) -> float:
@@ -133,15 +126,15 @@ class Quota:
     @property
     def is_waited_for(self) -> bool:
         """Whether somebody waits for room already."""
-        return bool(self._queues)
+        return bool(self._turns)
 
     async def admit(self, queue: str, size: Size, max_wait_s: float) -> Taken | None:
         """Takes room for a call, in its turn; ``None`` where there was none in time."""
-        if not self._queues and self.wait_s(size) <= 0:
+        if not self._turns and self.wait_s(size) <= 0:
             return self._take(size)
         if max_wait_s <= 0 or (not self._busy and not self._returning and self.wait_s(size) > max_wait_s):
             return None  # nothing is under way that could give back
-        return await self._wait(queue, size, max_wait_s)
+        return await self._turns.wait(queue, size, max_wait_s)
 
     def settle(self, taken: Taken, used: Usage | None, *, refused: bool = False) -> None:
         """The call ended. ``used`` is ``None`` where AWS counted nothing; ``refused``: since it has less room than this
@@ -182,51 +175,16 @@ class Quota:
             self._requests.take(1)
         return Taken(self, size, tokens)
 
-    async def _wait(self, queue: str, size: Size, max_wait_s: float) -> Taken | None:
-        waiter = _Waiter(size, asyncio.get_running_loop().create_future())
-        self._queues.setdefault(queue, deque()).append(waiter)
-        self._call_up()
-        try:
-            async with asyncio.timeout(max_wait_s):
-                return await asyncio.shield(waiter.turn)
-        except TimeoutError:
-            return waiter.turn.result() if waiter.turn.done() else None
-        except asyncio.CancelledError:
-            if waiter.turn.done():
-                self.settle(waiter.turn.result(), None)
-            raise
-        finally:
-            self._forget(queue, waiter)
-
-    def _forget(self, queue: str, waiter: _Waiter) -> None:
-        waiting = self._queues.get(queue)
-        if waiting is not None and waiter in waiting:
-            waiting.remove(waiter)
-        if not waiting:
-            self._queues.pop(queue, None)
-        self._call_up()  # whoever came after may fit
+    async def _unwanted(self, taken: Taken) -> None:
+        self.settle(taken, None)
 
     def _call_up(self) -> None:
-        """Lets in who fits, queue by queue; then sets an alarm for whoever fits next."""
+        """Lets in who fits, queue by queue; nobody overtakes one who needs more room. Then sets an alarm."""
         soonest = _MINUTE_S
-        while self._queues:
-            queue, waiting = next(iter(self._queues.items()))
-            while waiting and waiting[0].turn.done():
-                waiting.popleft()
-            if not waiting:
-                del self._queues[queue]
-                continue
-            soonest = self.wait_s(waiting[0].size)
+        while self._turns:
+            queue, waiter = self._turns.heads()[0]
+            soonest = self.wait_s(waiter.asked)
             if soonest > 0:
                 break
-            waiter = waiting.popleft()
-            waiter.turn.set_result(self._take(waiter.size))
-            self._queues.move_to_end(queue)
-        self._set_alarm(soonest)
-
-    def _set_alarm(self, after_s: float) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self._queues:
-            self._alarm = asyncio.get_running_loop().call_later(max(after_s, 0.001), self._call_up)
+            self._turns.let_in(queue, waiter, self._take(waiter.asked))
+        self._turns.look_again_in(max(soonest, 0.001))
