@@ -10,17 +10,16 @@ from functools import partial
 from typing import NamedTuple
 
 from llm_gateway.access.contract import Gate
-from llm_gateway.accounting.books_contract import Hold
 from llm_gateway.accounting.contract import Pricer
 from llm_gateway.backends.contract import AnswerStream, Backend
 from llm_gateway.caching.flights import Flight, Publish, Tell
 from llm_gateway.caching.repeats_contract import KeptAnswer, Named, Repeats
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Completion, Usage
-from llm_gateway.domain.errors import BackendError, BudgetExceeded, CallerError, GatewayError, ModelNotAllowed
+from llm_gateway.domain.errors import BackendError, CallerError, GatewayError, ModelNotAllowed
 from llm_gateway.domain.requests import ModelCall, ResolvedModel
 from llm_gateway.domain.ways import wordless
-from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, session_tags
+from llm_gateway.parcels import Admission, Answer, as_clamped, outcome_of, reserved, session_tags
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size, Trip, Way, Ways
 from llm_gateway.telemetry.telling import Telling
 from llm_gateway.till import Keeping, Paid, Purchase, Till
@@ -90,7 +89,7 @@ class Attempts:
         settled here, once."""
         call = _call(admission, seat)
         purchase = self._purchase(admission, call)
-        hold = await self._reserve(purchase, seat, way)
+        hold = await reserved(self._till.open(purchase), way, seat)
         if hold is None:
             return None
         if hold.answer_tokens is not None:
@@ -114,7 +113,8 @@ class Attempts:
             keeping = self._keeping(errand.named, answer.completion)
         except BaseException as error:  # booked, and raised again unless another may help
             paid += self._spent(error, call, stream)
-            if not (way.broke(seat, error) and errand.take_back()):
+            may_help = way.broke(seat, error) and not errand.is_abandoned()
+            if not (may_help and errand.take_back()):
                 if isinstance(error, GatewayError):
                     error.way = way.as_told(None)
                 raise
@@ -126,18 +126,6 @@ class Attempts:
             finally:
                 costs = await self._till.settle(hold, purchase, _along(paid, way, seat), keeping)
         return None if answer is None else answer._replace(cost_nano_usd=costs[0])
-
-    async def _reserve(self, purchase: Purchase, seat: Seat, way: Way) -> Hold | None:
-        """What the call may cost; ``None`` where only this candidate is too dear."""
-        try:
-            return await self._till.open(purchase)
-        except BudgetExceeded as error:
-            if way.cannot_pay(seat, error):
-                return None
-            raise
-        except BaseException as error:  # raised again
-            way.broke(seat, error)
-            raise
 
     def _keeping(self, named: Named | None, completion: Completion) -> Keeping | None:
         """Keeps a named answer, by what it cost, in the transaction that books it."""
@@ -174,7 +162,10 @@ class Attempts:
 
         def size(candidate: Candidate) -> Size:
             call = ModelCall(request, candidate.model)
-            return Size(backend.estimate(call).input_tokens, backend.worst_case(call).answer_tokens)
+            try:
+                return Size(backend.estimate(call).input_tokens, backend.worst_case(call).answer_tokens)
+            except CallerError:  # the candidate says so itself, when it is asked
+                return Size(0, 0)
 
         def quote(candidate: Candidate, usage: Usage) -> int | None:
             return self._pricer.cost_nano_usd(usage, candidate.model, request.service_tier)

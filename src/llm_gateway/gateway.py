@@ -24,7 +24,7 @@ from llm_gateway.domain.errors import BackendError, GatewayError, ModelNotAllowe
 from llm_gateway.domain.requests import GenerateRequest, ModelCall, ResolvedModel
 from llm_gateway.fetching.contract import MediaFetcher, NoFetching
 from llm_gateway.forecasting import Forecasts
-from llm_gateway.parcels import Admission, Answer, label_of, outcome_of, release, used, worth_keeping
+from llm_gateway.parcels import Admission, Answer, as_shared, label_of, outcome_of, release, used, worth_keeping
 from llm_gateway.revocations import Revocations
 from llm_gateway.routing.contract import Plan, Ways
 from llm_gateway.telemetry.contract import Observer, RequestRecord
@@ -213,19 +213,19 @@ class Gateway:
         self._revocations.cut(key_id)
 
     def _planned(self, asked: str, caller: Caller) -> Plan:
-        """The candidates, of which the caller may ask the first, or any where a route leads to them."""
+        """The candidates, beginning with one that the caller may ask: it gives the request its name."""
         if self._closing:
             raise draining()
         plan = self._ways.plan(asked)
-        candidates = plan.groups[0][1]
-        for candidate in candidates:
+        strategy, own = plan.groups[0]
+        for at, candidate in enumerate(own):
             try:
                 self._gate.permit(caller, candidate.model)
             except ModelNotAllowed:
-                if candidate is candidates[-1]:
+                if candidate is own[-1]:
                     raise
             else:
-                break
+                return plan if not at else plan._replace(groups=((strategy, own[at:]), *plan.groups[1:]))
         return plan
 
     def _tokens(self, call: ModelCall) -> tuple[int, int]:
@@ -247,7 +247,9 @@ class Gateway:
             if flight is not None:
                 self._tell.step(admission.request_id, "joined_equal_request")
                 answer = await flight.ride(on_deltas, on_way)
-                return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
+                return Answer(
+                    answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight", way=answer.way
+                )
         return await self._depart(admission, fingerprint).ride(on_deltas, on_way)
 
     async def _answer_once(
@@ -261,8 +263,7 @@ class Gateway:
         if flight is not None:
             if self._named_bodies.get(seat) != named.body:
                 raise other_body(name)
-            answer = await flight.ride(on_deltas, on_way)
-            return Answer(answer.completion, cost_nano_usd=0, cached=True, shared=True, tier="flight")
+            return as_shared(await flight.ride(on_deltas, on_way))
 
         async def launch(publish: Publish) -> Answer:
             try:

@@ -1,7 +1,7 @@
 """The forms that a request takes on its way, and what is said of them. Pure."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ from llm_gateway.accounting.books_contract import Hold
 from llm_gateway.caching.contract import Label
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Completion, Generation
-from llm_gateway.domain.errors import GatewayError
+from llm_gateway.domain.errors import BudgetExceeded, GatewayError
 from llm_gateway.domain.requests import ModelCall, ResolvedModel
 from llm_gateway.domain.routes import Place
-from llm_gateway.routing.contract import Plan
+from llm_gateway.routing.contract import Plan, Seat, Way
 
 _KEPT_FINISHES = frozenset({"stop", "tool_use"})  # cut or blocked answers are not worth repeating
 
@@ -47,6 +47,24 @@ class Answer(NamedTuple):
     tier: str | None = None
     age_s: float = 0.0
     way: Mapping[str, object] | None = None
+
+
+def as_shared(answer: Answer) -> Answer:
+    """The same for a caller who joined an equal request on its way."""
+    return answer._replace(cost_nano_usd=0, cached=True, shared=True, tier="flight")
+
+
+async def reserved(opening: Awaitable[Hold], way: Way, seat: Seat) -> Hold | None:
+    """What an attempt may cost; ``None`` where only this candidate is too dear, and another may be asked."""
+    try:
+        return await opening
+    except BudgetExceeded as error:
+        if way.cannot_pay(seat, error):
+            return None
+        raise
+    except BaseException:  # raised again
+        way.left(seat)
+        raise
 
 
 def outcome_of(error: BaseException) -> str:

@@ -10,9 +10,9 @@ from llm_gateway.backends.contract import Embedder, WorstCase
 from llm_gateway.domain.callers import Caller
 from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.embeddings import EmbedCall, Embeddings, EmbedRequest
-from llm_gateway.domain.errors import BudgetExceeded, GatewayError
+from llm_gateway.domain.errors import GatewayError
 from llm_gateway.domain.requests import ResolvedModel
-from llm_gateway.parcels import session_tags
+from llm_gateway.parcels import reserved, session_tags
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size, Trip, Way, Ways
 from llm_gateway.till import Paid, Purchase, Till
 
@@ -63,15 +63,9 @@ class Vectors:
         self, call: EmbedCall, purchase: Purchase, way: Way, seat: Seat, paid: list[Paid], costs: list[int | None]
     ) -> Embeddings | None:
         """The vectors; ``None`` where it failed before anything was answered, and another attempt may help."""
-        try:
-            hold = await self._till.open(purchase)
-        except BudgetExceeded as error:
-            if way.cannot_pay(seat, error):
-                return None
-            raise
-        except BaseException as error:  # raised again
-            way.broke(seat, error)
-            raise
+        hold = await reserved(self._till.open(purchase), way, seat)
+        if hold is None:
+            return None
         mine: list[Paid] = []
         try:
             vectors = await self._maker.embed(call, lambda usage, ended: mine.append(Paid(usage, ended)))

@@ -1,6 +1,7 @@
 """A gateway with routes, around a backend that answers for each model as it was told to. Time goes by when it is waited
 for."""
 
+import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,8 +47,13 @@ class ManyModels:
 
     def __init__(self, scripts: Mapping[str, Sequence[Scripted]]) -> None:
         self._models = {name: ScriptedBackend(script) for name, script in scripts.items()}
+        self._held: dict[str, asyncio.Event] = {}
         self.calls: list[ModelCall] = []
         self.closed = False
+
+    def hold(self, model: str, until: asyncio.Event) -> None:
+        """This model takes its time before it answers, or fails."""
+        self._held[model] = until
 
     @property
     def asked(self) -> list[str]:
@@ -59,6 +65,8 @@ class ManyModels:
 
     async def open(self, call: ModelCall) -> AnswerStream:
         self.calls.append(call)
+        if call.model.name in self._held:
+            await self._held[call.model.name].wait()
         return await self._of(call).open(call)
 
     def estimate(self, call: ModelCall) -> Usage:
@@ -93,6 +101,7 @@ def crossroads(
     budget: int = 100,
     gate: Gate | None = None,
     books: Books | None = None,
+    drain: bool = False,
 ) -> Crossroads:
     """``draw`` is every lot that is drawn, or ``lots`` in turn; ``budget`` retries are always granted."""
     clock, notebook, backend = Clock(), Notebook(), ManyModels(scripts or {})
@@ -109,6 +118,7 @@ def crossroads(
         pricer=pricer,
         till=Till(pricer=pricer, books=books or NoBooks(), region="us-east-1", observers=(notebook,)),
         gate=gate,
+        drain=drain,
         observers=(notebook,),
     )
     return Crossroads(gateway, backend, router, clock, news, notebook)

@@ -29,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from llm_gateway.domain.completions import Usage
-from llm_gateway.domain.remedies import BROKEN, NOTHING, ONCE_MORE, REFUSED, SILENT, THROTTLED, Remedy
+from llm_gateway.domain.remedies import ANOTHER, BROKEN, NOTHING, ONCE_MORE, REFUSED, SILENT, THROTTLED, Remedy
 
 Fact = str | int | float | bool | None | list[str] | list[dict[str, str]]
 
@@ -141,9 +141,10 @@ class ContextTooLong(CallerError):
 
 
 class UnsupportedFeature(CallerError):
-    """The model's card says it cannot do what was asked."""
+    """The model's card says it cannot do what was asked. Another may."""
 
     default_code = "unsupported_feature"
+    remedy = ANOTHER
 
     def __init__(self, message: str, *, model: str, feature: str, field: str | None = None) -> None:
         super().__init__(message)

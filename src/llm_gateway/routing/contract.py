@@ -80,7 +80,7 @@ class Seat(NamedTuple):
 
 
 class Way(Protocol):
-    """One request on its way from candidate to candidate. Each seat ends in one of ``arrived``, ``broke`` and
+    """One request on its way from candidate to candidate. Each seat ends in one of ``arrived``, ``broke``, ``left`` and
     ``cannot_pay``."""
 
     async def next(self) -> Seat:
@@ -101,6 +101,10 @@ class Way(Protocol):
 
     def broke(self, seat: Seat, error: BaseException) -> bool:
         """The attempt failed; whether another may help, as far as the fault says."""
+        ...
+
+    def left(self, seat: Seat) -> None:
+        """Nothing was sent, and nothing is known of the candidate."""
         ...
 
     def cannot_pay(self, seat: Seat, error: GatewayError) -> bool:

@@ -67,7 +67,8 @@ class Diary:
 
     def passed_over(self, candidate: Candidate, reason: str) -> None:
         """A candidate that is not asked."""
-        self._passed_over.append({"target": candidate.key, "reason": reason})
+        if not any([each["target"] == candidate.key for each in self._passed_over]):
+            self._passed_over.append({"target": candidate.key, "reason": reason})
 
     def as_told(self, answered: Candidate | None) -> dict[str, object]:
         """As JSON values."""

@@ -266,7 +266,12 @@ class Router:
     def _strategy(self, name: str) -> Strategy:
         found = self._strategies.get(name)
         if found is None:
-            found = self._strategies[name] = known.strategy(name)
+            try:
+                found = known.strategy(name)
+            except Exception as error:  # noqa: BLE001 - another package's: no request shall fail for it
+                self._news("strategy_failed", {"strategy": name, "error": type(error).__name__})
+                found = known.strategy(_ORDERED)
+            self._strategies[name] = found
         return found
 
 

@@ -146,5 +146,7 @@ class Targets:
     def _forget_idle(self) -> None:
         """Ids are the callers' words: they may be any number."""
         self._states = {
-            key: state for key, state in self._states.items() if state.in_flight or not state.breaker.is_closed
+            key: state
+            for key, state in self._states.items()
+            if state.in_flight or state.quota is not None or not state.breaker.is_closed
         }

@@ -100,7 +100,7 @@ class Journey:
             road = self._choose()
             if road is None:
                 raise self._last_words()
-            if self._made and not self._is_granted and not await self._granted(road):
+            if self._made and not self._is_granted and not await self._granted():
                 raise self._last_words()
             if await self._enter(road):
                 self._is_granted = False
@@ -110,8 +110,9 @@ class Journey:
         """See :class:`~llm_gateway.routing.contract.Way`."""
         self._chances.budget.answered(seat.candidate.key)
         road = self._road_of(seat)
-        if not road.state.breaker.is_closed:
-            road.state.went_well(probes=road.probes)
+        if road.probes:
+            road.state.went_well(probes=True)
+            road.probes = False  # it has found out; what comes now counts as from any call
 
     def arrived(self, seat: Seat, usage: Usage, first_token_ms: float | None = None) -> None:
         """See :class:`~llm_gateway.routing.contract.Way`."""
@@ -146,13 +147,17 @@ class Journey:
         self._once = self._once or remedy.once
         return remedy.falls or remedy.same > 0
 
-    def cannot_pay(self, seat: Seat, error: GatewayError) -> bool:
+    def left(self, seat: Seat) -> None:
         """See :class:`~llm_gateway.routing.contract.Way`."""
         road = self._road_of(seat)
         road.leave(None)
         road.state.breaker.left(road.probes)
-        road.closed = True
         self._made -= 1
+
+    def cannot_pay(self, seat: Seat, error: GatewayError) -> bool:
+        """See :class:`~llm_gateway.routing.contract.Way`."""
+        self.left(seat)
+        self._road_of(seat).closed = True
         self._diary.passed_over(seat.candidate, error.code)
         return self._made > 0
 
@@ -239,21 +244,19 @@ class Journey:
 
     # --- waiting ------------------------------------------------------------------------------------------------------
 
-    async def _granted(self, road: Road) -> bool:
+    async def _granted(self) -> bool:
         """One more attempt within the budget of retries. For a throttled target it is asked for again after a pause:
         answers on their way may pay for it."""
-        if self._last is not None and isinstance(self._last.error, ContextTooLong):
+        last = self._last
+        if last is None or isinstance(last.error, ContextTooLong):
             return True  # nothing of it is repeated
-        budget = self._chances.budget
-        failed = road.candidate.key if self._last is None else self._last.candidate.key
         for number in range(1, _ASKS_FOR_BUDGET + 1):
-            if budget.grant(failed, self._policy.retry_share):
+            if self._chances.budget.grant(last.candidate.key, self._policy.retry_share):
                 self._is_granted = True
                 return True
-            error = None if self._last is None else self._last.error
-            if error is None or error.remedy.says != "throttles" or number == _ASKS_FOR_BUDGET:
+            if last.error is None or last.error.remedy.says != "throttles" or number == _ASKS_FOR_BUDGET:
                 return False
-            if not await self._pause(_jittered(error.remedy, number, self._chances.draw())):
+            if not await self._pause(_jittered(last.error.remedy, number, self._chances.draw())):
                 return False
         return False
 
@@ -275,6 +278,9 @@ class Journey:
                 road.closed = True
                 road.error = road.error or no_room(road.candidate, state.quota.wait_s(size))
                 self._diary.passed_over(road.candidate, "no room in its quota")
+                return False
+            if not state.breaker.is_closed and state.breaker.opens_in_s(clock()) > 0:  # while this waited for room
+                state.quota.settle(taken, None)
                 return False
         self._made += 1
         self._last = road

@@ -57,6 +57,6 @@ def _checked(theirs: Order) -> Order:
     """Each target once, whatever it gives: what it leaves out is not asked, what is none of them is dropped."""
 
     def order(snapshot: Snapshot) -> Sequence[int]:
-        return [at for at in dict.fromkeys(theirs(snapshot)) if 0 <= at < len(snapshot.targets)]
+        return [at for at in dict.fromkeys(theirs(snapshot)) if type(at) is int and 0 <= at < len(snapshot.targets)]
 
     return order
