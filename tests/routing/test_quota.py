@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from llm_gateway.domain.completions import Usage
-from llm_gateway.domain.routes import TargetLimits
+from llm_gateway.domain.routes import UNLIMITED, TargetLimits
 from llm_gateway.routing.contract import Size
 from llm_gateway.routing.quota import Quota, Taken
 from llm_gateway.sandbox.server import Sandbox
@@ -45,6 +45,26 @@ async def test_what_aws_refused_is_not_given_back() -> None:
     taken = admitted(await quota.admit("", Size(0, 600), 0))
     quota.settle(taken, None, refused=True)
     assert await quota.admit("", Size(0, 600), 0) is None
+
+
+async def test_a_throttle_lowers_how_many_go_at_once_and_answers_raise_it_again() -> None:
+    clock = Clock()
+    quota = Quota(UNLIMITED, clock=clock)
+    taken = [admitted(await quota.admit("", SMALL, 0)) for _ in range(20)]
+    quota.slow_down(20)
+    quota.slow_down(20)  # of the same moment
+    assert quota.told()["at_once"] == 14
+    for each in taken[:10]:
+        quota.settle(each, Usage(1, 1))
+    assert quota.told()["at_once"] == 24
+    clock.now += 2
+    quota.slow_down(10)
+    assert quota.told()["at_once"] == 7
+    assert await quota.admit("", SMALL, 0) is None
+    clock.now += 61
+    for each in taken[10:]:
+        quota.settle(each, Usage(1, 1))
+    assert quota.is_idle
 
 
 async def test_it_learns_how_long_inputs_are() -> None:

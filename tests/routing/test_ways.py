@@ -219,6 +219,14 @@ async def test_an_open_breaker_answers_by_itself_where_there_is_no_other_target(
     assert len(house.backend.asked) == 2
 
 
+async def test_a_throttled_target_is_asked_by_fewer_at_once() -> None:
+    house = crossroads(table(), {"nova-lite": fails(throttled())})
+    await generate(house, ask())
+    targets = house.router.told()["targets"]
+    assert isinstance(targets, dict)
+    assert targets["us.amazon.nova-lite-v1:0"]["quota"]["at_once"] == 5
+
+
 async def test_throttles_never_open_a_breaker() -> None:
     house = crossroads(table(policy=Policy(attempts=1, allowed_fails=2)), {"nova-lite": always(throttled())})
     for number in range(30):

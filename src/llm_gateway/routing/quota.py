@@ -3,6 +3,9 @@
 AWS takes input, cache writes and ``max_tokens`` from a bucket when a call begins and gives back the unused rest at its
 end; what was answered burns at the family's rate, what was read from a prompt cache is free. The bucket holds what a
 minute gives and refills steadily. Source: Bedrock's documentation of on-demand quotas.
+
+A throttle that comes all the same lowers how many calls are under way at once, at most once a second; each answer lets
+one more, and after a minute without throttles that bound is gone.
 """
 
 import asyncio
@@ -11,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_gateway.domain.completions import Usage
-from llm_gateway.domain.routes import TargetLimits
+from llm_gateway.domain.routes import UNLIMITED, TargetLimits
 from llm_gateway.routing.contract import Size
 from llm_gateway.turns import Turns
 
@@ -23,6 +26,10 @@ _LEARNS = 0.05
 _TELLING = 200  # the vendor's own tokens of each call would tell too much of a shorter input
 _OF_EACH = 40
 _ON_TOP = 1.05
+_SLOWER = 0.7
+_LEAST_AT_ONCE = 4.0
+_CUT_EVERY_S = 1.0
+_FORGIVEN_S = 60.0
 
 
 class Bucket:
@@ -82,6 +89,9 @@ class Quota:
         self._tokens = Bucket(limits.tpm * share * _SAFE_SHARE, clock) if limits.tpm else None
         self._requests = Bucket(limits.rpm * share * _SAFE_SHARE, clock) if limits.rpm else None
         self._true_size = _AT_FIRST
+        self._clock = clock
+        self._pace: float | None = None
+        self._cut_at = 0.0
         self._busy = 0
         self._returning = 0  # calls that have ended, and whose rest has not come back yet
         self._turns: Turns[Size, Taken] = Turns(self._call_up, self._unwanted)
@@ -109,6 +119,7 @@ class Quota:
             "rpm": self.limits.rpm,
             "rpm_left": None if self._requests is None else round(self._requests.level / _SAFE_SHARE),
             "max_concurrent": self.limits.concurrent,
+            "at_once": None if self._pace is None else int(self._pace),
             "waiting": len(self._turns),
         }
 
@@ -119,9 +130,15 @@ class Quota:
             waits.append(self._tokens.wait_s(self._reserved(size)))
         if self._requests is not None:
             waits.append(self._requests.wait_s(1))
-        if self.limits.concurrent and self._busy >= self.limits.concurrent:
+        at_once = min([most for most in (self.limits.concurrent, self._pace) if most], default=None)
+        if at_once is not None and self._busy >= at_once:
             waits.append(0.1)  # nobody knows; the end of a call wakes whoever waits
         return max(waits)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing would be lost with it."""
+        return self.limits == UNLIMITED and self._pace is None and not self._busy and not self._turns
 
     @property
     def is_waited_for(self) -> bool:
@@ -139,6 +156,8 @@ class Quota:
     def settle(self, taken: Taken, used: Usage | None, *, refused: bool = False) -> None:
         """The call ended. ``used`` is ``None`` where AWS counted nothing; ``refused``: since it has less room than this
         twin thinks, others draw on it too."""
+        if self._pace is not None and used is not None and not refused:
+            self._pace = None if self._clock() - self._cut_at > _FORGIVEN_S else self._pace + 1
         self._busy -= 1
         if self._tokens is not None and not refused:
             burned = 0
@@ -150,6 +169,13 @@ class Quota:
             self._returning += 1
             asyncio.get_running_loop().call_later(_LATER_S, self._give_back, taken.tokens - burned)
         self._call_up()
+
+    def slow_down(self, under_way: int) -> None:
+        """AWS throttles, with so many calls under way."""
+        now = self._clock()
+        if self._pace is None or now - self._cut_at >= _CUT_EVERY_S:
+            most = under_way if self._pace is None else min(self._pace, under_way)
+            self._pace, self._cut_at = max(_LEAST_AT_ONCE, most * _SLOWER), now
 
     def _give_back(self, tokens: float) -> None:
         self._returning -= 1

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from llm_gateway.domain.remedies import Remedy
-from llm_gateway.domain.routes import Policy, TargetLimits
+from llm_gateway.domain.routes import UNLIMITED, Policy, TargetLimits
 from llm_gateway.routing.breaker import Breaker
 from llm_gateway.routing.contract import Candidate
 from llm_gateway.routing.quota import Quota
@@ -78,6 +78,9 @@ class TargetState:
         self.breaker.left(probes)
         if remedy.says == "throttles":
             self.cooling_until = max(self.cooling_until, now + pause_s)
+            if self.quota is None:
+                self.quota = Quota(UNLIMITED, clock=self._clock)
+            self.quota.slow_down(self.in_flight + 1)
 
     def went_well(self, *, probes: bool) -> None:
         """It answered."""
@@ -127,7 +130,8 @@ class Targets:
                 self._forget_idle()
             state = self._states[candidate.key] = TargetState(candidate.key, self._clock, self._news)
         limits = self._limits.get(candidate.key, candidate.target.limits)
-        if state.quota is None or state.quota.limits != limits:
+        quota = state.quota
+        if quota is None or quota.limits != limits or quota.is_idle:
             self._limit(state, candidate, limits)
         return state
 
@@ -136,7 +140,7 @@ class Targets:
         return {key: state.told() for key, state in sorted(self._states.items())}
 
     def _limit(self, state: TargetState, candidate: Candidate, limits: TargetLimits) -> None:
-        if limits.tpm is None and limits.rpm is None and limits.concurrent is None:
+        if limits == UNLIMITED:
             state.quota = None
             return
         card = candidate.model.card
