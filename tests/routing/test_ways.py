@@ -352,6 +352,15 @@ async def test_where_there_is_no_room_in_time_nothing_is_sent() -> None:
     assert len(house.backend.asked) == 1
 
 
+async def test_a_route_that_is_spelled_wrong_is_named() -> None:
+    house = crossroads(table(route("writer", "nova-lite")))
+    with pytest.raises(UnknownModel) as unknown:
+        await generate(house, ask(model="wirter"))
+    assert unknown.value.closest[0] == "writer"
+    with pytest.raises(UnknownModel, match="closest: nova-pro"):
+        await generate(house, ask(model="nova-por"))
+
+
 async def test_the_name_of_a_route_wins_over_a_model_s() -> None:
     house = crossroads(table(route("nova-lite", Target(model="nova-lite", place=Place("us-west-2")))))
     await generate(house, ask(model="nova-lite"))

@@ -82,8 +82,10 @@ class Diary:
         }
         if answered is not None and answered.stands_in_for is not None:
             told["stands_in_for"] = self._plan.first.model.name
-        if self._passed_over:
-            told["passed_over"] = list(self._passed_over)
+        asked = {attempt["target"] for attempt in self._attempts}
+        passed_over = [each for each in self._passed_over if each["target"] not in asked]
+        if passed_over:
+            told["passed_over"] = passed_over
         if self.waited_s >= 0.001:
             told["waited_ms"] = round(self.waited_s * 1000, 1)
         return told

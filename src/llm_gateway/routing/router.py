@@ -7,10 +7,11 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 from llm_gateway.domain.cards import ModelCard
 from llm_gateway.domain.completions import Usage
-from llm_gateway.domain.errors import GatewayError
+from llm_gateway.domain.errors import GatewayError, UnknownModel
 from llm_gateway.domain.requests import ResolvedModel
 from llm_gateway.domain.routes import NO_ROUTES, UNLIMITED, Place, Route, RouteTable, Target, TargetLimits
 from llm_gateway.routing.contract import Candidate, Plan, Snapshot, Strategy, TargetView, Trip
@@ -70,14 +71,25 @@ class Router:
         table = self._table
         route = table.routes.get(asked) or table.routes.get(asked.strip().lower()) if table.routes else None
         if route is None:
-            if not table.fallbacks and not table.context_fallbacks:
-                return self._plain(table, asked)
-            own = (_ORDERED, (self._candidate(Target(model=asked), asked),))
-            stand_ins = self._stand_ins(table, asked, table.fallbacks, table.context_fallbacks)
-            return Plan(None, (own, *stand_ins), table.policy)
+            return self._of_a_model(table, asked)
         own = (route.strategy, tuple([self._candidate(target, asked) for target in route.targets]))
         stand_ins = self._stand_ins(table, asked, route.fallbacks, route.context_fallbacks)
         return Plan(route.name, (own, *stand_ins), route.policy)
+
+    def _of_a_model(self, table: RouteTable, asked: str) -> Plan:
+        try:
+            plan = self._plain(table, asked)
+        except UnknownModel as unknown:
+            alike = tuple(get_close_matches(asked.strip()[:100].lower(), table.routes, n=3))
+            if unknown.successor is not None or not alike:
+                raise
+            names = (*alike, *unknown.closest)[:3]
+            said = f"no model or route is called {unknown.model!r}; closest: {', '.join(names)}"
+            raise UnknownModel(said, model=unknown.model, closest=names) from unknown
+        if not table.fallbacks and not table.context_fallbacks:
+            return plan
+        stand_ins = self._stand_ins(table, asked, table.fallbacks, table.context_fallbacks)
+        return plan._replace(groups=(*plan.groups, *stand_ins))
 
     def _plain(self, table: RouteTable, asked: str) -> Plan:
         """Of one model by its own name: the same again while the word stands for the same."""
