@@ -114,6 +114,20 @@ async def test_whoever_leaves_in_the_midst_leaves_no_quota_behind() -> None:
     assert (told(house, LITE)["in_flight"], told(house, LITE)["quota"]["waiting"]) == (0, 0)
 
 
+async def test_who_finds_no_place_at_a_target_is_refused_as_by_a_full_gateway() -> None:
+    narrow = Target(model="nova-lite", limits=TargetLimits(concurrent=1))
+    house = crossroads(table(route("nova-lite", narrow, policy=Policy(max_wait_s=0))))
+    held = asyncio.Event()
+    house.backend.hold("nova-lite", held)
+    first = asyncio.ensure_future(generate(house, ask("first")))
+    await until(lambda: len(house.backend.calls) == 1, 5)
+    with pytest.raises(Overloaded, match="nothing was sent") as refused:
+        await generate(house, ask("second"))
+    assert (refused.value.code, refused.value.retry_after_s) == ("overloaded", 1.0)
+    held.set()
+    await first
+
+
 class Books:
     """Cannot pay for some models, or cannot be written."""
 

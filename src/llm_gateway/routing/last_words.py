@@ -8,6 +8,7 @@ from llm_gateway.domain.errors import (
     BackendUnavailable,
     ContextTooLong,
     GatewayError,
+    Overloaded,
     UnsupportedFeature,
 )
 from llm_gateway.domain.remedies import NOTHING
@@ -71,4 +72,12 @@ def no_room(candidate: Candidate, wait_s: float) -> BackendThrottled:
         model=candidate.model.invoked_id,
         retry_after_s=max(1.0, wait_s),
         remedy=NOTHING,
+    )
+
+
+def crowded(candidate: Candidate) -> Overloaded:
+    """Nothing was sent: as many calls of the target are under way as may be."""
+    return Overloaded(
+        f"as many calls of {candidate.key} are under way as may be at once (max_concurrent); nothing was sent, ask again",
+        retry_after_s=1.0,
     )

@@ -130,10 +130,15 @@ class Quota:
             waits.append(self._tokens.wait_s(self._reserved(size)))
         if self._requests is not None:
             waits.append(self._requests.wait_s(1))
-        at_once = min([most for most in (self.limits.concurrent, self._pace) if most], default=None)
-        if at_once is not None and self._busy >= at_once:
+        if self.is_crowded:
             waits.append(0.1)  # nobody knows; the end of a call wakes whoever waits
         return max(waits)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many calls are under way as may be at once."""
+        at_once = min([most for most in (self.limits.concurrent, self._pace) if most], default=None)
+        return at_once is not None and self._busy >= at_once
 
     @property
     def is_idle(self) -> bool:

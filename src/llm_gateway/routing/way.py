@@ -15,7 +15,7 @@ from llm_gateway.domain.completions import Usage
 from llm_gateway.domain.errors import BackendError, ConnectionLost, ContextTooLong, GatewayError
 from llm_gateway.domain.remedies import Remedy
 from llm_gateway.routing.contract import Candidate, Plan, Seat, Size
-from llm_gateway.routing.last_words import Lacking, last_words, no_room
+from llm_gateway.routing.last_words import Lacking, crowded, last_words, no_room
 from llm_gateway.routing.quota import NOTHING_COUNTED, Quota
 from llm_gateway.routing.retry_budget import RetryBudget
 from llm_gateway.routing.roads import Diary, Road
@@ -276,7 +276,7 @@ class Journey:
             self._diary.waited_s += clock() - now
             if taken is None:
                 road.closed = True
-                road.error = road.error or no_room(road.candidate, state.quota.wait_s(size))
+                road.error = road.error or _no_place(road.candidate, state.quota, size)
                 self._diary.passed_over(road.candidate, "no room in its quota")
                 return False
             if not state.breaker.is_closed and state.breaker.opens_in_s(clock()) > 0:  # while this waited for room
@@ -332,6 +332,10 @@ class Journey:
 
     def _has_larger(self, road: Road) -> bool:
         return any([other is not road and not other.closed and self._is_larger(other) for other in self._roads])
+
+
+def _no_place(candidate: Candidate, quota: Quota, size: Size) -> GatewayError:
+    return crowded(candidate) if quota.is_crowded else no_room(candidate, quota.wait_s(size))
 
 
 def _jittered(remedy: Remedy, asked: int, draw: float) -> float:
