@@ -78,6 +78,7 @@ def no_room(candidate: Candidate, wait_s: float) -> BackendThrottled:
 def crowded(candidate: Candidate) -> Overloaded:
     """Nothing was sent: as many calls of the target are under way as may be."""
     return Overloaded(
-        f"as many calls of {candidate.key} are under way as may be at once (max_concurrent); nothing was sent, ask again",
+        f"as many calls of {candidate.key} are under way as may be at once (max_concurrent); nothing was sent, ask "
+        "again",
         retry_after_s=1.0,
     )
